@@ -1,58 +1,201 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
 namespace DataLayer.Fuse;
 
-/// <summary>One kernel FUSE connection and the threads that serve it.</summary>
+/// <summary>One kernel FUSE connection and the threads that serve it. Thread-safe.</summary>
+/// <remarks>
+/// Notifications (Invalidate…, <see cref="NotifyDelete"/>, <see cref="Store"/>) wait inside the kernel for page and directory
+/// locks that a request in progress may hold: never call them from a handler, nor while holding what a handler waits for.
+/// </remarks>
 public sealed class FuseConnection : IDisposable
 {
-    /// <summary>
-    /// Mounts and serves. Returns when the mount is usable.
-    /// </summary>
-    /// <param name="mountPoint">An existing directory.</param>
-    /// <exception cref="FuseException">One line that names the path and the remedy.</exception>
-    public static FuseConnection Mount(string mountPoint, IFuseFileSystem fileSystem, FuseOptions options) => throw new NotImplementedException();
+    /// <summary>INIT waits in the descriptor before mount(2) returns; only a broken descriptor makes this pass.</summary>
+    static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
 
-    public string MountPoint => throw new NotImplementedException();
+    /// <summary>Time for the threads to end by themselves after an unmount, and again after an abort.</summary>
+    static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
 
-    public FuseNegotiation Negotiation => throw new NotImplementedException();
+    readonly FuseDevice _device;
+    readonly FuseSession _session;
+    readonly FuseTransport _transport;
+    readonly FuseNotifier _notifier;
+    readonly FuseOptions _options;
+    bool _disposed;
+
+    FuseConnection(FuseDevice device, FuseSession session, FuseTransport transport, FuseOptions options, string mountPoint, int connectionId)
+    {
+        _device = device;
+        _session = session;
+        _transport = transport;
+        _options = options;
+        _notifier = new FuseNotifier(device, session.Negotiation);
+        MountPoint = mountPoint;
+        ConnectionId = connectionId;
+        Completion = EndAsync();
+    }
+
+    /// <summary>Absolute path, directories above it resolved.</summary>
+    public string MountPoint { get; }
+
+    public FuseNegotiation Negotiation => _session.Negotiation;
 
     /// <summary>The transport in use, never Auto.</summary>
-    public FuseTransportKind Transport => throw new NotImplementedException();
+    public FuseTransportKind Transport => _transport.Kind;
 
     /// <summary>N of /sys/fs/fuse/connections/N.</summary>
-    public int ConnectionId => throw new NotImplementedException();
+    public int ConnectionId { get; }
 
     /// <summary>Completes when the connection has ended and all threads are gone: unmount, abort, or a lost device.</summary>
-    public Task Completion => throw new NotImplementedException();
+    public Task Completion { get; }
+
+    /// <summary>Mounts and serves. Returns when the mount is usable.</summary>
+    /// <param name="mountPoint">An existing directory.</param>
+    /// <exception cref="FuseException">One line that names the path and the remedy.</exception>
+    /// <exception cref="ArgumentException">A bad option.</exception>
+    public static FuseConnection Mount(string mountPoint, IFuseFileSystem fileSystem, FuseOptions options)
+    {
+        options.Validate();
+        string path = MountPath.Resolve(mountPoint);
+        FuseDevice device = FuseMounter.Mount(path, options);
+        try
+        {
+            FuseNegotiation negotiation = Handshake(device, options);
+            MountEntry entry = MountTable.TopAt(Encoding.UTF8.GetBytes(path)) ??
+                throw new FuseException($"The mount on {path} vanished while it was made.", Errno.ENOTCONN);
+            FuseConnection connection = Serve(device, fileSystem, negotiation, options, path, entry.Minor);
+            if (options.ReadAhead > 0 && !ReadAhead.TrySet(entry, options.ReadAhead))
+                options.Log(FuseLogLevel.Information, $"Read-ahead of {path} stays at {negotiation.MaxReadAhead >> 10} KiB: raising it needs root.");
+            return connection;
+        }
+        catch
+        {
+            device.Dispose();
+            FuseMountPoint.Unmount(path, lazy: true);
+            throw;
+        }
+    }
 
     /// <summary>Unmounts; while files are open, detaches the mount so that it ends with the last of them.</summary>
-    public void Unmount() => throw new NotImplementedException();
+    public void Unmount()
+    {
+        // Another mount may lie on top of ours, or it may be gone already: both are none of our business.
+        if (MountTable.TopAt(Encoding.UTF8.GetBytes(MountPoint)) is not { } top || top.Minor != ConnectionId) return;
+        try
+        {
+            FuseMountPoint.Unmount(MountPoint);
+        }
+        catch (FuseException)
+        {
+            FuseMountPoint.Unmount(MountPoint, lazy: true);
+        }
+    }
 
-    /// <summary>Ends the connection at once, for every mount of it in every namespace: callers get ECONNABORTED.</summary>
-    public void Abort() => throw new NotImplementedException();
+    /// <summary>
+    /// Ends the connection at once, for every mount of it in every namespace: callers get ECONNABORTED. Where that is not
+    /// permitted, answers everything with EIO from now on, which frees the callers as well.
+    /// </summary>
+    public void Abort()
+    {
+        if (Completion.IsCompleted) return;
+        Errno errno = FuseControl.Abort(ConnectionId);
+        if (errno == Errno.None) return;
+        _options.Log(FuseLogLevel.Warning, $"FUSE connection {ConnectionId} cannot be aborted ({errno}); its requests are answered with EIO instead.");
+        _session.Fail();
+    }
 
-    /// <summary>Drops cached pages in a range, and cached attributes. Length 0: to the end; offset -1: attributes only.</summary>
+    /// <summary>Drops cached attributes and the pages of a range. Length 0: to the end of the file; offset -1: attributes only.</summary>
     /// <returns>None, or ENOENT when the kernel does not know the node.</returns>
-    public Errno InvalidateInode(FuseNodeId node, long offset = 0, long length = 0) => throw new NotImplementedException();
+    public Errno InvalidateInode(FuseNodeId node, long offset = 0, long length = 0) => _notifier.InvalidateInode(node, offset, length);
 
-    /// <summary>Drops one name. <paramref name="expireOnly"/> makes the kernel look it up again but keeps what is open or mounted below.</summary>
-    public Errno InvalidateEntry(FuseNodeId parent, ReadOnlySpan<byte> name, bool expireOnly = false) => throw new NotImplementedException();
+    /// <summary>Drops one name, or with <paramref name="expireOnly"/> makes the kernel look it up again and keep what is open below.</summary>
+    /// <returns>None, or ENOENT when the kernel does not know the parent or the name.</returns>
+    public Errno InvalidateEntry(FuseNodeId parent, ReadOnlySpan<byte> name, bool expireOnly = false) => _notifier.InvalidateEntry(parent, name, expireOnly);
 
     /// <summary>As <see cref="InvalidateEntry"/> for a name that is gone: inotify watchers are told.</summary>
-    public Errno NotifyDelete(FuseNodeId parent, FuseNodeId child, ReadOnlySpan<byte> name) => throw new NotImplementedException();
+    public Errno NotifyDelete(FuseNodeId parent, FuseNodeId child, ReadOnlySpan<byte> name) => _notifier.Delete(parent, child, name);
 
-    /// <summary>Expires every cached name of the mount at once (7.44). ENOSYS on older kernels: use InvalidateEntry.</summary>
-    public Errno IncrementEpoch() => throw new NotImplementedException();
+    /// <summary>Expires every cached name of the mount at once (7.44). ENOSYS on older kernels: use <see cref="InvalidateEntry"/>.</summary>
+    public Errno IncrementEpoch() => _notifier.IncrementEpoch();
 
-    /// <summary>Puts bytes into the page cache of a node that the kernel knows; ENOENT otherwise.</summary>
-    public Errno Store(FuseNodeId node, ulong offset, ReadOnlySpan<byte> data) => throw new NotImplementedException();
+    /// <summary>Puts bytes into the page cache of a node; ENOENT when the kernel does not know it.</summary>
+    public Errno Store(FuseNodeId node, ulong offset, ReadOnlySpan<byte> data) => _notifier.Store(node, offset, data);
 
-    /// <summary>Registers an open regular file for passthrough (CAP_SYS_ADMIN).</summary>
+    /// <summary>Registers an open regular file for passthrough: needs CAP_SYS_ADMIN and <see cref="FuseFeatures.Passthrough"/>.</summary>
     /// <returns>A positive id, or a negative errno.</returns>
-    public int BackingOpen(Microsoft.Win32.SafeHandles.SafeFileHandle file) => throw new NotImplementedException();
+    public int BackingOpen(SafeFileHandle file) => _device.BackingOpen(file);
 
-    public Errno BackingClose(int backingId) => throw new NotImplementedException();
+    public Errno BackingClose(int backingId) => _device.BackingClose(backingId);
 
-    public FuseStatistics Statistics() => throw new NotImplementedException();
+    public FuseStatistics Statistics() => _session.Statistics();
 
-    /// <summary>Unmounts, waits for the threads, at most 10 s, then aborts.</summary>
-    public void Dispose() => throw new NotImplementedException();
+    /// <summary>Unmounts and waits for the threads; if callers keep them, aborts. Bounded: a handler that never returns keeps only its own thread.</summary>
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        try
+        {
+            Unmount();
+        }
+        catch (FuseException fault)
+        {
+            _options.Log(FuseLogLevel.Warning, fault.Message);
+        }
+        if (!Completion.Wait(EndPatience)) Abort();
+        if (!Completion.Wait(EndPatience)) _options.Log(FuseLogLevel.Error, $"Threads of the mount on {MountPoint} did not end; they are left behind.");
+    }
+
+    static FuseConnection Serve(FuseDevice device, IFuseFileSystem fileSystem, FuseNegotiation negotiation, FuseOptions options, string path, int connectionId)
+    {
+        FuseSession session = new(fileSystem, negotiation, options);
+        DeviceTransport transport = new(session, device, options.Threads, clone: options.Transport != FuseTransportKind.SingleDescriptor);
+        session.Workers = transport.Workers;
+        FuseConnection connection = new(device, session, transport, options, path, connectionId);
+        fileSystem.Connected(connection);
+        transport.Start();
+        return connection;
+    }
+
+    static FuseNegotiation Handshake(FuseDevice device, FuseOptions options)
+    {
+        Span<byte> buffer = stackalloc byte[DeviceWorker.BufferSize];
+        while (true)
+        {
+            if (!device.WaitReadable(HandshakePatience)) throw new FuseException("The kernel sent no INIT.", Errno.ETIMEDOUT);
+            int length = device.Read(buffer, out Errno errno);
+            if (length < 0 && errno is Errno.EINTR or Errno.EAGAIN) continue;
+            if (length < 0) throw new FuseException($"Cannot read INIT: {errno}.", errno);
+            if (!FuseHandshake.TryRead(buffer[..length], out FuseInHeader header, out FuseInitIn offer))
+                throw new FuseException("The first message of the kernel is no INIT; is the descriptor in use already?", Errno.EPROTO);
+            if (offer.Major < FuseHandshake.Major) throw new FuseException($"The kernel speaks FUSE {offer.Major}, which is too old.", Errno.EPROTO);
+            if (offer.Major > FuseHandshake.Major)
+            {
+                // It repeats INIT with our major.
+                Reply(device, header.Unique, new FuseInitOut { Major = FuseHandshake.Major, Minor = FuseNegotiation.NewestMinor });
+                continue;
+            }
+            FuseNegotiation negotiation = FuseHandshake.Negotiate(offer, options, ioUring: false);
+            Reply(device, header.Unique, FuseHandshake.Answer(negotiation, options));
+            return negotiation;
+        }
+    }
+
+    static void Reply(FuseDevice device, ulong unique, FuseInitOut answer)
+    {
+        ReadOnlySpan<byte> body = MemoryMarshal.AsBytes(new ReadOnlySpan<FuseInitOut>(in answer));
+        FuseOutHeader header = new() { Len = (uint)(FuseOutHeader.Size + body.Length), Unique = unique };
+        Errno errno = device.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), body, default);
+        if (errno != Errno.None) throw new FuseException($"The kernel refused our answer to INIT: {errno}.", errno);
+    }
+
+    async Task EndAsync()
+    {
+        await _transport.Completion;
+        _session.CancelDeferred();
+        _session.FileSystem.Disconnected();
+        _transport.Dispose();
+        _device.Dispose();
+    }
 }

@@ -32,7 +32,7 @@ public ref struct FuseDirectoryWriter
     /// <param name="nextOffset">What the kernel passes to continue behind this entry; never 0, and 2^63-1 is the most that
     /// every caller's telldir can hold.</param>
     /// <param name="name">1 to 255 bytes (the kernel fails the whole listing with EIO for '/', or an empty name).</param>
-    public bool TryAdd(ReadOnlySpan<byte> name, ulong ino, FuseEntryType type, ulong nextOffset)
+    public bool TryAdd(scoped ReadOnlySpan<byte> name, ulong ino, FuseEntryType type, ulong nextOffset)
     {
         int length = Aligned(Unsafe.SizeOf<FuseDirEnt>() + name.Length);
         if (length > _room.Length - Length) return false;
@@ -45,7 +45,7 @@ public ref struct FuseDirectoryWriter
     /// Adds an entry of READDIRPLUS. With a node id it counts as one lookup of that node, once it is sent; with node id 0 the
     /// kernel takes only name, inode number and type (use that for "." and "..").
     /// </summary>
-    public bool TryAddPlus(ReadOnlySpan<byte> name, in FuseEntryOut entry, ulong nextOffset)
+    public bool TryAddPlus(scoped ReadOnlySpan<byte> name, scoped in FuseEntryOut entry, ulong nextOffset)
     {
         int head = Unsafe.SizeOf<FuseEntryOut>();
         int length = Aligned(head + Unsafe.SizeOf<FuseDirEnt>() + name.Length);
@@ -57,7 +57,7 @@ public ref struct FuseDirectoryWriter
         return true;
     }
 
-    static void WriteDirEnt(Span<byte> record, ReadOnlySpan<byte> name, ulong ino, FuseEntryType type, ulong nextOffset)
+    static void WriteDirEnt(Span<byte> record, scoped ReadOnlySpan<byte> name, ulong ino, FuseEntryType type, ulong nextOffset)
     {
         FuseDirEnt entry = new() { Ino = ino, Off = nextOffset, NameLen = (uint)name.Length, Type = (uint)type };
         MemoryMarshal.Write(record, in entry);

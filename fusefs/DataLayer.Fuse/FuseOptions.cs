@@ -74,6 +74,12 @@ public sealed record FuseOptions
     /// </summary>
     public int PayloadPoolSize { get; init; } = 32 << 20;
 
+    /// <summary>
+    /// How deep a stack of filesystems may lie below passthrough: 1 = backing files on a disk filesystem, 2 = also on overlayfs
+    /// (then this mount itself cannot be a layer of an overlayfs).
+    /// </summary>
+    public int PassthroughDepth { get; init; } = 1;
+
     /// <summary>Features never accepted from the kernel.</summary>
     public FuseFeatures DisabledFeatures { get; init; }
 
@@ -93,6 +99,7 @@ public sealed record FuseOptions
         Check(ReadAhead is >= 0 and <= 1 << 30, nameof(ReadAhead), ReadAhead, "0 to 1 GiB");
         Check(MaxBackground is >= 1 and <= ushort.MaxValue, nameof(MaxBackground), MaxBackground, "1 to 65535");
         Check(PayloadPoolSize >= MaxRead, nameof(PayloadPoolSize), PayloadPoolSize, "at least MaxRead");
+        Check(PassthroughDepth is 1 or 2, nameof(PassthroughDepth), PassthroughDepth, "1 or 2");
         Check(MaxMinor is >= FuseNegotiation.OldestMinor and <= FuseNegotiation.NewestMinor, nameof(MaxMinor), MaxMinor, "31 to 45");
         Check(Subtype.Length > 0 && Subtype.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'), nameof(Subtype), Subtype, "letters, digits, '-', '_', '.'");
         Check(Source.Length is > 0 and <= 1024 && !Source.Contains('\0'), nameof(Source), Source, "1 to 1024 characters without NUL");

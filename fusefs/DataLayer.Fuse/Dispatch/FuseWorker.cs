@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace DataLayer.Fuse;
 
 /// <summary>
@@ -73,6 +75,45 @@ abstract class FuseWorker
         if (!deferred.TryClaim(forLibrary: true)) return;
         Send(deferred.Unique, default, deferred.RingEntry, Errno.EIO, default, default);
         _session.Remove(deferred);
+    }
+
+    /// <summary>Takes one message as /dev/fuse delivers it: header, struct, rest. Any bytes are safe.</summary>
+    public void Receive(ReadOnlySpan<byte> message)
+    {
+        if (message.Length < FuseInHeader.Size)
+        {
+            _session.Log(FuseLogLevel.Warning, $"A message of {message.Length} bytes has no header; ignored.");
+            return;
+        }
+        FuseInHeader header = MemoryMarshal.Read<FuseInHeader>(message);
+        ReadOnlySpan<byte> body = message[FuseInHeader.Size..];
+        if (FuseOperations.IsOneWay(header.Opcode))
+        {
+            HandleOneWay(header, body);
+            return;
+        }
+        if (header.Len != (uint)message.Length)
+        {
+            _session.Log(FuseLogLevel.Warning, $"{FuseOperations.NameOf(header.Opcode)} #{header.Unique} announces {header.Len} bytes and has {message.Length}; answered with EIO.");
+            Counters.CountRequest(header.Opcode);
+            Send(header.Unique, (FuseOpcode)header.Opcode, 0, Errno.EIO, default, default);
+            return;
+        }
+        int split = Math.Min(FuseOperations.FixedSizeOf(header.Opcode), body.Length);
+        Handle(header, ringEntry: 0, body[..split], body[split..]);
+    }
+
+    void HandleOneWay(in FuseInHeader header, ReadOnlySpan<byte> body)
+    {
+        Counters.CountRequest(header.Opcode);
+        try
+        {
+            FuseOperations.DispatchOneWay(_session, header, body);
+        }
+        catch (Exception fault)
+        {
+            _session.Log(FuseLogLevel.Error, $"{FuseOperations.NameOf(header.Opcode)} #{header.Unique}: the handler failed: {fault}");
+        }
     }
 
     /// <summary>Dispatches one request and sees to its answer.</summary>

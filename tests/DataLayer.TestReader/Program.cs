@@ -1,0 +1,35 @@
+using System.Diagnostics;
+using DataLayer.TestReader;
+
+// One command per line on standard input, one answer per line: "ok ...", "errno N" or "wrong ...". Fields are separated by
+// spaces and percent-encoded, so that a path may hold any byte.
+switch (args)
+{
+    case ["serve", string mountPoint, .. string[] options]:
+        return Server.Run(mountPoint, options);
+    case ["bench", string directory, string count, string clients]:
+        return LookupReadBench.Run(directory, int.Parse(count), int.Parse(clients));
+    case ["bench-client", string directory, string from, string to]:
+        return LookupReadBench.RunClient(directory, int.Parse(from), int.Parse(to));
+    case []:
+        break;
+    default:
+        Console.Error.WriteLine("usage: DataLayer.TestReader [serve MOUNTPOINT [OPTION...] | bench DIRECTORY COUNT CLIENTS]");
+        return 2;
+}
+
+while (Console.In.ReadLine() is { } line)
+{
+    string answer;
+    try
+    {
+        answer = Commands.Execute(line.Split(' '));
+    }
+    catch (Exception fault) when (!Debugger.IsAttached)
+    {
+        answer = "wrong " + fault.ToString().ReplaceLineEndings(" | ");
+    }
+    Console.Out.WriteLine(answer);
+    Console.Out.Flush();
+}
+return 0;
