@@ -9,13 +9,14 @@ namespace DataLayer.EndToEndBenchmarks;
 /// </summary>
 internal static unsafe partial class Libc
 {
-    internal const int O_RDONLY = 0, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
+    internal const int O_RDONLY = 0, O_WRONLY = 1, O_CLOEXEC = 0x80000;
     internal const int PROT_READ = 1, MAP_SHARED = 1, MAP_POPULATE = 0x8000;
     internal const int MADV_RANDOM = 1;
     internal const int LOCK_SH = 1, LOCK_EX = 2, LOCK_UN = 8;
     internal const int AF_INET = 2, SOCK_STREAM = 1, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
     internal const int SOL_SOCKET = 1, SO_REUSEADDR = 2, IPPROTO_TCP = 6, TCP_NODELAY = 1;
     internal const int MSG_NOSIGNAL = 0x4000, MSG_MORE = 0x8000;
+    internal const int SIGTERM = 15;
     internal const int ENOENT = 2, EINTR = 4, EAGAIN = 11, ECONNABORTED = 103, EINPROGRESS = 115;
 
     [StructLayout(LayoutKind.Sequential)]
@@ -128,6 +129,24 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint write(int fd, void* buffer, nuint count);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawnp(int* pid, byte* file, void* fileActions, void* attributes, byte** arguments, byte** environment);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawn_file_actions_init(void* fileActions);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawn_file_actions_addopen(void* fileActions, int fd, byte* path, int flags, uint mode);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawn_file_actions_destroy(void* fileActions);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int waitpid(int pid, int* status, int options);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int kill(int pid, int signal);
 
     [LibraryImport("libc")]
     internal static partial uint geteuid();

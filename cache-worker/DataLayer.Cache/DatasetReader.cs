@@ -2,58 +2,226 @@ using DataLayer.Formats;
 
 namespace DataLayer.Cache;
 
-/// <summary>Counters of one mount; all only grow. Bytes unless the name says otherwise.</summary>
-public readonly record struct ReadCounters(
-    long Hits, long Misses, long BytesFromCache, long BytesFromSource, long SourceReads, long SourceErrors, long Stale);
-
-/// <summary>Options of a dataset in a block store.</summary>
-public sealed record DatasetOptions
-{
-    /// <summary>Stable name of the dataset, the same across its snapshots: space is accounted to it.</summary>
-    public required string Name { get; init; }
-    /// <summary>Share of the cache among the active datasets.</summary>
-    public double Weight { get; init; } = 1;
-    /// <summary>A read that cannot be answered within this time fails.</summary>
-    public TimeSpan ReadDeadline { get; init; } = TimeSpan.FromSeconds(60);
-}
-
 /// <summary>
 /// Reads the files of one snapshot: the one place that decides the order own store → source → again → fault.
 /// Safe for concurrent use.
 /// </summary>
 public sealed class DatasetReader : IAsyncDisposable
 {
-    public DatasetReader(BlockStore store, Manifest manifest, IReadOnlyList<ISource> sources, DatasetOptions options) => throw new NotImplementedException();
+    readonly BlockStore _store;
+    readonly IBlockLayout _layout;
+    readonly DatasetOptions _options;
+    readonly Registration _registration;
+    readonly ReadStatistics _statistics = new();
+    readonly FetchQueue _queue;
+    readonly ReadAhead _ahead;
+    static int _numbers;
+    volatile bool _disposed;
+
+    public DatasetReader(BlockStore store, Manifest manifest, IReadOnlyList<ISource> sources, DatasetOptions options)
+        : this(store, new ManifestLayout(manifest), sources, options) { }
+
+    internal DatasetReader(BlockStore store, IBlockLayout layout, IReadOnlyList<ISource> sources, DatasetOptions options)
+    {
+        options.Validate();
+        _store = store;
+        _layout = layout;
+        _options = options;
+        _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, sources, _statistics, options.ReadDeadline);
+        _ahead = new ReadAhead(store, _queue);
+        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, layout.Contains);
+        store.Register(_registration);
+    }
+
+    public ReadCounters Counters => _statistics.Read();
+
+    internal FetchQueue Queue => _queue;
 
     /// <summary>
     /// Copies up to destination.Length bytes of the file at <paramref name="offset"/> if they are in the store and their
     /// checksum holds. Never waits for a source or another reader; allocates nothing.
     /// </summary>
     /// <returns>Bytes copied (short only at end of file), or -1 when <see cref="ReadAsync"/> is needed.</returns>
-    public int TryRead(in FileLocation file, long offset, Span<byte> destination) => throw new NotImplementedException();
+    public int TryRead(in FileLocation file, long offset, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        int length = (int)Math.Clamp(file.Length - offset, 0, destination.Length);
+        if (length == 0) return 0;
+        BlockFile? block = _store.Find(file.BlockFile);
+        if (block == null || !block.TryEnter()) return -1;
+        try
+        {
+            for (int done = 0; done < length;)
+            {
+                (Unit unit, int within, int count) = Piece(file, offset + done, length - done);
+                if (!block.TryRead(unit, within, destination.Slice(done, count), ref _store.BadChecksums)) return -1;
+                done += count;
+            }
+            block.Touched = true;
+            if (block.ReadAhead is { } trigger) trigger.Passed(offset + length);
+        }
+        finally
+        {
+            block.Leave();
+        }
+        _statistics.CountHit(length);
+        return length;
+    }
 
     /// <summary>The same, fetching what is missing; what someone waits for goes before background filling.</summary>
     /// <exception cref="SourceException">After the deadline at the latest.</exception>
-    public ValueTask<int> ReadAsync(FileLocation file, long offset, Memory<byte> destination, CancellationToken cancellation) => throw new NotImplementedException();
+    public ValueTask<int> ReadAsync(FileLocation file, long offset, Memory<byte> destination, CancellationToken cancellation)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        int read = TryRead(file, offset, destination.Span);
+        return read >= 0 ? new(read) : ReadMissingAsync(file, offset, destination, cancellation);
+    }
+
+    async ValueTask<int> ReadMissingAsync(FileLocation file, long offset, Memory<byte> destination, CancellationToken cancellation)
+    {
+        int length = (int)Math.Min(file.Length - offset, destination.Length);
+        Patience patience = new(_options.ReadDeadline);
+        bool fetched = false;
+        BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
+        if (!file.IsPacked) _ahead.Missed(file, block, offset, length);
+        for (int done = 0; done < length;)
+        {
+            (Unit unit, int within, int count) = Piece(file, offset + done, length - done);
+            fetched |= await ReadPieceAsync(file, unit, within, destination.Slice(done, count), patience, cancellation);
+            done += count;
+        }
+        if (fetched) _statistics.CountMiss();
+        else _statistics.CountHit(0);
+        return length;
+    }
+
+    /// <summary>Reads within one unit. True when a source had to be read for it, by this reader or another.</summary>
+    async ValueTask<bool> ReadPieceAsync(FileLocation file, Unit unit, int within, Memory<byte> destination, Patience patience, CancellationToken cancellation)
+    {
+        for (; ; )
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
+            if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
+
+            Fetch fetch = JoinOrStart(file, block, unit);
+            if (block != null && file.IsPacked && block.TryBeginFill()) _queue.Fill(new PackFill(_queue, block, _layout.GetPackFiles(file.Pack), _store.Table));
+            try
+            {
+                switch (await fetch.Completion.WaitAsync(patience.Remaining, cancellation))
+                {
+                    case FetchOutcome.InMemory:
+                        fetch.Touched = true;
+                        fetch.BytesOf(unit).Slice(within, destination.Length).CopyTo(destination.Span);
+                        return true;
+                    case FetchOutcome.Failed when !fetch.Fault!.IsTransient:
+                        throw new SourceException(fetch.Fault.Fault, fetch.Fault.Message, fetch.Fault);
+                    case FetchOutcome.Failed:
+                        await patience.BackOffAsync(fetch.Fault!, cancellation);
+                        break;
+                    case FetchOutcome.Cancelled:
+                        await patience.BackOffAsync(null, cancellation);
+                        break;
+                }
+            }
+            catch (TimeoutException)
+            {
+                throw patience.Exhausted(fetch.Fault);
+            }
+            finally
+            {
+                fetch.Release();
+            }
+        }
+    }
+
+    bool TryReadBlock(BlockFile block, in Unit unit, int within, Span<byte> destination)
+    {
+        if (!block.TryEnter()) return false;
+        try
+        {
+            if (!block.TryRead(unit, within, destination, ref _store.BadChecksums)) return false;
+            block.Touched = true;
+            _statistics.CountFromCache(destination.Length);
+            return true;
+        }
+        finally
+        {
+            block.Leave();
+        }
+    }
+
+    Fetch JoinOrStart(in FileLocation file, BlockFile? block, in Unit unit)
+    {
+        for (; ; )
+        {
+            Fetch? running = _store.Table.TryJoin(new UnitKey(file.BlockFile, unit.Index));
+            if (running != null)
+            {
+                if (!running.IsStarted) running.Queue.Demand(running);
+                running.IsDemanded = true;
+                return running;
+            }
+            Fetch fetch = new(_queue, file, block, unit, 1, demanded: true);
+            fetch.TryAddReference();
+            if (!_store.Table.TryAdd(fetch)) continue;
+            _queue.Demand(fetch);
+            return fetch;
+        }
+    }
+
+    BlockSpec SpecOf(in FileLocation file) => file.IsPacked ? _layout.GetPack(file.Pack) : BlockSpec.Large(file);
+
+    /// <summary>The part of a read that lies in one unit.</summary>
+    static (Unit Unit, int Within, int Count) Piece(in FileLocation file, long offset, int length)
+    {
+        Unit unit = Unit.At(file, offset);
+        int within = file.IsPacked ? (int)offset : (int)(offset - unit.Start);
+        return (unit, within, Math.Min(length, unit.Length - within));
+    }
+
+    /// <summary>Bytes of this file present in the store; as of its last look where another process owns the store and is slow to answer.</summary>
+    public long CachedBytes(in FileLocation file)
+    {
+        if (file.Length == 0) return 0;
+        BlockFile? block = _store.Find(file.BlockFile);
+        if (block == null)
+        {
+            // A question to the owner process at most, which answers from memory.
+            Task<BlockFile?> opening = _store.OpenBlockAsync(_registration, SpecOf(file), admit: false, CancellationToken.None).AsTask();
+            if (!opening.Wait(TimeSpan.FromSeconds(1))) return 0;
+            block = opening.Result;
+        }
+        if (block == null || !block.TryEnter()) return 0;
+        try
+        {
+            if (file.IsPacked) return block.IsPresent(Unit.At(file, 0)) ? file.Length : 0;
+            long bytes = 0;
+            for (int i = 0; i < block.Spec.Units; i++)
+            {
+                Unit unit = Unit.OfLarge(file.Length, i);
+                if (block.IsPresent(unit)) bytes += unit.Length;
+            }
+            return bytes;
+        }
+        finally
+        {
+            block.Leave();
+        }
+    }
 
     /// <summary>Brings whole files into the store. Reports bytes done; does not evict other data of this dataset to do so.</summary>
-    public Task WarmAsync(IReadOnlyList<EntryIndex> files, IProgress<long>? progress, CancellationToken cancellation) => throw new NotImplementedException();
+    /// <returns>Bytes of these files in the store at the end: less than they have when the cache is full.</returns>
+    /// <exception cref="SourceException">The first fault, after all other files were tried; a source that stays unreachable ends it early.</exception>
+    public Task<long> WarmAsync(IReadOnlyList<EntryIndex> files, IProgress<long>? progress, CancellationToken cancellation) =>
+        new Warming(_store, _layout, _queue, _registration, _options.ReadDeadline).RunAsync(files, progress, cancellation);
 
-    /// <summary>Bytes of this file present in the store.</summary>
-    public long CachedBytes(in FileLocation file) => throw new NotImplementedException();
-
-    public ReadCounters Counters => throw new NotImplementedException();
-
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}
-
-/// <summary>A directory of block files with a hard size limit; see README.</summary>
-public sealed class BlockStore : IAsyncDisposable
-{
-    /// <summary>Opens the store, as owner or through the process that owns it.</summary>
-    public static Task<BlockStore> OpenAsync(string directory, long capacity, CancellationToken cancellation) => throw new NotImplementedException();
-
-    /// <summary>Bytes on disk, and the limit.</summary>
-    public (long Used, long Capacity) Space => throw new NotImplementedException();
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    /// <summary>Waits for what is being read from sources, at most 30 s.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        await _queue.DisposeAsync();
+        _store.Unregister(_registration);
+    }
 }

@@ -40,6 +40,15 @@ internal sealed class Dataset : IDisposable
         return new Dataset(spec, folder);
     }
 
+    /// <summary>A data set that is in the folder already.</summary>
+    internal static Dataset OpenExisting(string folder, string fileName)
+    {
+        var spec = DatasetSpec.FromFileName(fileName);
+        return File.Exists(Path.Combine(folder, fileName + ".index"))
+            ? new Dataset(spec, folder)
+            : throw new FileNotFoundException($"{folder} has no data set {fileName}");
+    }
+
     /// <summary>The files as a plain directory below <paramref name="parent"/>; copied from the blob when not there yet.</summary>
     internal string Materialize(string parent)
     {

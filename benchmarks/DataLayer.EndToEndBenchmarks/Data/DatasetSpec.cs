@@ -24,6 +24,22 @@ internal sealed record DatasetSpec(string Name, int Files, int Directories, long
     internal string FileName => string.Create(CultureInfo.InvariantCulture,
         $"{Name}-v{GeneratorVersion}-{Files}x{Directories}-{MinBytes}-{MeanBytes}-{MaxBytes}");
 
+    /// <summary>The spec that a file was named after.</summary>
+    /// <exception cref="InvalidDataException">No spec has this name.</exception>
+    internal static DatasetSpec FromFileName(string name)
+    {
+        string[] parts = name.Split('-', 'x');
+        return parts.Length == 7 &&
+            int.TryParse(parts[2], CultureInfo.InvariantCulture, out int files) &&
+            int.TryParse(parts[3], CultureInfo.InvariantCulture, out int directories) &&
+            long.TryParse(parts[4], CultureInfo.InvariantCulture, out long min) &&
+            long.TryParse(parts[5], CultureInfo.InvariantCulture, out long mean) &&
+            long.TryParse(parts[6], CultureInfo.InvariantCulture, out long max) &&
+            new DatasetSpec(parts[0], files, directories, min, mean, max) is { } spec && spec.FileName == name
+                ? spec
+                : throw new InvalidDataException($"{name} is not the name of a data set of this version");
+    }
+
     internal static DatasetSpec W1(int files) =>
         new("w1", files, Math.Clamp(files / 100, 1, 200), 4 << 10, 112 << 10, 1 << 20);
 

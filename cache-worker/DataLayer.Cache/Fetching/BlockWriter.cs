@@ -1,0 +1,137 @@
+namespace DataLayer.Cache;
+
+/// <summary>
+/// Writes fetched bytes into block files, on threads of its own: a disk that stalls holds up neither readers (they have
+/// their bytes by then) nor the thread pool that talks to sources. What waits to be written lives in
+/// <see cref="FetchBuffers"/>, so its bound is that memory's; when a reader needs the memory, the oldest is let go unwritten.
+/// </summary>
+internal sealed class BlockWriter : IDisposable
+{
+    // Copying and checksumming run at 2-3 GB/s a thread: two keep ahead of a 10 Gbit/s link and leave no core idle for it.
+    const int Threads = 2;
+
+    readonly record struct Work(Fetch Fetch, BlockFile Block, bool Locked);
+
+    readonly FetchTable _table;
+    readonly IBlockSink _sink;
+    readonly BlockSync _sync;
+    readonly LinkedList<Work> _queue = new();
+    readonly object _gate = new();
+    readonly Thread[] _threads;
+    int _writing;
+    bool _stopped;
+
+    public BlockWriter(FetchTable table, BlockSync sync, IBlockSink sink)
+    {
+        _table = table;
+        _sync = sync;
+        _sink = sink;
+        _threads = [.. Enumerable.Range(0, Threads).Select(i => new Thread(Run, 256 << 10) { IsBackground = true, Name = $"block writer {i}" })];
+        foreach (Thread thread in _threads) thread.Start();
+    }
+
+    /// <summary>The disk refused lately: nothing is written for a while.</summary>
+    public bool IsSuspended => _sink.IsSuspended;
+
+    /// <summary>Takes over the pipeline's reference, the use of the block and its lock; false when nothing is to be written.</summary>
+    public bool TryEnqueue(Fetch fetch, BlockFile block, bool locked)
+    {
+        lock (_gate)
+        {
+            if (_stopped || IsSuspended || block.IsBroken || block.IsRetired) return false;
+            _queue.AddLast(new Work(fetch, block, locked));
+            Monitor.Pulse(_gate);
+            return true;
+        }
+    }
+
+    public bool TryDiscardOldest()
+    {
+        Work work;
+        lock (_gate)
+        {
+            if (_queue.First is not { } first) return false;
+            work = first.Value;
+            _queue.RemoveFirst();
+        }
+        Finish(work);
+        return true;
+    }
+
+    /// <summary>Waits until nothing is left to write.</summary>
+    public async Task FlushAsync(CancellationToken cancellation)
+    {
+        for (; ; )
+        {
+            lock (_gate)
+            {
+                if (_queue.Count == 0 && _writing == 0) return;
+            }
+            await Task.Delay(5, cancellation);
+        }
+    }
+
+    void Run()
+    {
+        for (; ; )
+        {
+            Work work;
+            lock (_gate)
+            {
+                while (_queue.Count == 0)
+                {
+                    if (_stopped) return;
+                    Monitor.Wait(_gate);
+                }
+                work = _queue.First!.Value;
+                _queue.RemoveFirst();
+                _writing++;
+            }
+            Write(work);
+            lock (_gate) _writing--;
+        }
+    }
+
+    void Write(in Work work)
+    {
+        Fetch fetch = work.Fetch;
+        Span<Unit> units = stackalloc Unit[fetch.Count];
+        for (int i = 0; i < units.Length; i++) units[i] = fetch.UnitAt(i);
+        int errno = work.Block.Write(units, fetch.Buffer!.GetSpan()[..fetch.Length]);
+        if (errno == 0)
+        {
+            _sink.Wrote(work.Block, fetch.Length);
+            if (work.Block.IsComplete(recount: false)) _sync.Enqueue(work.Block);
+        }
+        else _sink.DiskFailed(errno);
+        Finish(work);
+    }
+
+    void Finish(in Work work)
+    {
+        // Present before it leaves the table: a reader that misses it there finds it in the store.
+        if (work.Locked) work.Block.UnlockUnits(work.Fetch.First.Index, work.Fetch.Count);
+        _table.Remove(work.Fetch);
+        work.Block.Leave();
+        work.Fetch.Release();
+    }
+
+    /// <summary>Writes what is queued, then ends.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _stopped = true;
+            Monitor.PulseAll(_gate);
+        }
+        foreach (Thread thread in _threads) thread.Join();
+    }
+}
+
+/// <summary>Where the writer reports to.</summary>
+internal interface IBlockSink
+{
+    bool IsSuspended { get; }
+    void Wrote(BlockFile block, long bytes);
+    void DiskFailed(int errno);
+}

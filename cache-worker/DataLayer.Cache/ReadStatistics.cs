@@ -1,0 +1,44 @@
+using DataLayer.Formats;
+
+namespace DataLayer.Cache;
+
+/// <summary>Counters of one mount; all only grow. Bytes unless the name says otherwise.</summary>
+/// <param name="Hits">Reads answered by the store alone.</param>
+/// <param name="Misses">Reads that needed bytes which the store did not have.</param>
+/// <param name="SourceReads">Reads of a source that succeeded.</param>
+/// <param name="SourceErrors">Reads of a source that did not.</param>
+/// <param name="Stale">Of those: because the source's object is not the snapshot's any more.</param>
+public readonly record struct ReadCounters(
+    long Hits, long Misses, long BytesFromCache, long BytesFromSource, long SourceReads, long SourceErrors, long Stale);
+
+internal sealed class ReadStatistics
+{
+    long _hits, _misses, _bytesFromCache, _bytesFromSource, _sourceReads, _sourceErrors, _stale;
+
+    public void CountHit(int bytes)
+    {
+        Interlocked.Increment(ref _hits);
+        Interlocked.Add(ref _bytesFromCache, bytes);
+    }
+
+    public void CountMiss() => Interlocked.Increment(ref _misses);
+
+    public void CountFromCache(int bytes) => Interlocked.Add(ref _bytesFromCache, bytes);
+
+    public void CountFetched(int bytes)
+    {
+        Interlocked.Increment(ref _sourceReads);
+        Interlocked.Add(ref _bytesFromSource, bytes);
+    }
+
+    public void CountFault(Exception e)
+    {
+        Interlocked.Increment(ref _sourceErrors);
+        if (e is SourceException { Fault: SourceFault.Changed }) Interlocked.Increment(ref _stale);
+    }
+
+    public ReadCounters Read() => new(
+        Interlocked.Read(ref _hits), Interlocked.Read(ref _misses), Interlocked.Read(ref _bytesFromCache),
+        Interlocked.Read(ref _bytesFromSource), Interlocked.Read(ref _sourceReads), Interlocked.Read(ref _sourceErrors),
+        Interlocked.Read(ref _stale));
+}
