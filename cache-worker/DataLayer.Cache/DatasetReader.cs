@@ -105,7 +105,7 @@ public sealed class DatasetReader : IAsyncDisposable
             if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
 
             Fetch fetch = JoinOrStart(file, block, unit);
-            if (block != null && file.IsPacked && block.TryBeginFill()) _queue.Fill(new PackFill(_queue, block, _layout.GetPackFiles(file.Pack), _store.Table));
+            if (block != null && file.IsPacked && block.TryBeginFill()) _queue.Fill(new PackFill(_queue, block, _layout.GetPackFiles(file.Pack), _store.Table, _store.Writer));
             try
             {
                 switch (await fetch.Completion.WaitAsync(patience.Remaining, cancellation))

@@ -3,7 +3,10 @@ namespace DataLayer.Cache.Tests;
 /// <summary>A scratch directory for one test, removed at its end.</summary>
 internal sealed class CacheFolder : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("datalayer-cache-").FullName;
+    // Memory where there is some: most tests are about what is written, not about the disk.
+    public string Path { get; } = System.IO.Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : System.IO.Path.GetTempPath(), $"datalayer-cache-{Guid.NewGuid():N}");
+
+    public CacheFolder() => Directory.CreateDirectory(Path);
 
     public string Cache => System.IO.Path.Combine(Path, "cache");
 

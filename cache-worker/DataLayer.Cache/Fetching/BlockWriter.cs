@@ -10,7 +10,7 @@ internal sealed class BlockWriter : IDisposable
     // Copying and checksumming run at 2-3 GB/s a thread: two keep ahead of a 10 Gbit/s link and leave no core idle for it.
     const int Threads = 2;
 
-    readonly record struct Work(Fetch Fetch, BlockFile Block, bool Locked);
+    readonly record struct Work(Fetch Fetch, BlockFile Block, bool Locked, bool Adopted);
 
     readonly FetchTable _table;
     readonly IBlockSink _sink;
@@ -34,12 +34,29 @@ internal sealed class BlockWriter : IDisposable
     public bool IsSuspended => _sink.IsSuspended;
 
     /// <summary>Takes over the pipeline's reference, the use of the block and its lock; false when nothing is to be written.</summary>
-    public bool TryEnqueue(Fetch fetch, BlockFile block, bool locked)
+    public bool TryEnqueue(Fetch fetch, BlockFile block, bool locked) => TryEnqueue(new Work(fetch, block, locked, Adopted: false));
+
+    /// <summary>
+    /// Writes what was fetched before its block was admitted and is still in memory, instead of fetching it again.
+    /// Takes over the caller's reference.
+    /// </summary>
+    public void Adopt(Fetch fetch, BlockFile block)
+    {
+        bool here = fetch.Block == null && fetch.Completion.IsCompletedSuccessfully && fetch.Completion.Result == FetchOutcome.InMemory;
+        if (here && block.TryEnter())
+        {
+            if (TryEnqueue(new Work(fetch, block, Locked: false, Adopted: true))) return;
+            block.Leave();
+        }
+        fetch.Release();
+    }
+
+    bool TryEnqueue(in Work work)
     {
         lock (_gate)
         {
-            if (_stopped || IsSuspended || block.IsBroken || block.IsRetired) return false;
-            _queue.AddLast(new Work(fetch, block, locked));
+            if (_stopped || IsSuspended || work.Block.IsBroken || work.Block.IsRetired) return false;
+            _queue.AddLast(work);
             Monitor.Pulse(_gate);
             return true;
         }
@@ -111,7 +128,7 @@ internal sealed class BlockWriter : IDisposable
     {
         // Present before it leaves the table: a reader that misses it there finds it in the store.
         if (work.Locked) work.Block.UnlockUnits(work.Fetch.First.Index, work.Fetch.Count);
-        _table.Remove(work.Fetch);
+        if (!work.Adopted) _table.Remove(work.Fetch);
         work.Block.Leave();
         work.Fetch.Release();
     }

@@ -48,6 +48,15 @@ internal sealed class FetchQueue : IAsyncDisposable
 
     public int WindowSize { get { lock (_gate) return _window.Size; } }
 
+    /// <summary>Nothing runs and nothing is queued.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            lock (_gate) return _running == 0 && _demanded.Count + _ahead.Count + _fills.Count == 0 && _fillNext == null;
+        }
+    }
+
     /// <summary>Queues a fetch that someone waits for; starts it on the calling thread if it may run now.</summary>
     public void Demand(Fetch fetch)
     {
@@ -272,8 +281,7 @@ internal sealed class FetchQueue : IAsyncDisposable
         {
             if (_stopped) return;
             _stopped = true;
-            if (_running == 0 && _demanded.Count + _ahead.Count + _fills.Count == 0 && _fillNext == null) _drained.TrySetResult();
-        }
+            }
         await _stop.CancelAsync();
         Pump(inline: false);
         lock (_gate)

@@ -3,7 +3,7 @@ using DataLayer.Formats;
 namespace DataLayer.Cache;
 
 /// <summary>Brings the rest of an admitted pack, file by file in pack order. Used under its queue's lock.</summary>
-internal sealed class PackFill(FetchQueue queue, BlockFile block, FileLocation[] files, FetchTable table)
+internal sealed class PackFill(FetchQueue queue, BlockFile block, FileLocation[] files, FetchTable table, BlockWriter writer)
 {
     int _next;
 
@@ -28,6 +28,7 @@ internal sealed class PackFill(FetchQueue queue, BlockFile block, FileLocation[]
                 }
                 Fetch fetch = new(queue, file, block, unit, 1, demanded: false);
                 if (table.TryAdd(fetch)) return fetch;
+                if (table.TryJoin(fetch.Key(0)) is { } other) writer.Adopt(other, block);
             }
             return null;
         }
