@@ -28,7 +28,7 @@ internal static class EpochsCommand
     private static readonly Option<string[]> Only = Names("--only", "only these phases: " + string.Join(", ", BenchmarkRun.PhaseNames));
     private static readonly Option<string> Json = new("--json") { Description = "writes every number to this file" };
     private static readonly Option<string> Markdown = new("--markdown") { Description = "writes the table to this file" };
-    private static readonly Option<int> LimitMinutes = new("--limit-minutes") { Description = "nothing new starts after this time", DefaultValueFactory = _ => 60 };
+    private static readonly Option<int?> LimitMinutes = new("--limit-minutes") { Description = "nothing new starts after this time (60, with --peers 180)" };
     private static readonly Option<string> Program = new("--dl-fuse") { Description = "the program to measure (the one built from this checkout)" };
     private static readonly Option<string> MountOptions = new("--mount-options") { Description = "further options for dl-fuse mount, in one argument" };
 
@@ -105,9 +105,8 @@ internal static class EpochsCommand
             Only = only,
             Rounds = rounds,
             ColdRounds = Math.Min(rounds, quick ? 1 : 3),
-            PeerRounds = quick ? 1 : 2,
             MemoryEpochs = quick ? 8 : 20,
-            Limit = TimeSpan.FromMinutes(parsed.GetValue(LimitMinutes)),
+            Limit = TimeSpan.FromMinutes(parsed.GetValue(LimitMinutes) ?? (parsed.GetValue(Peers) ? 180 : 60)),
             Program = program,
             MountOptions = (parsed.GetValue(MountOptions) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries),
         };

@@ -68,7 +68,7 @@ internal sealed record DatasetSpec(string Name, int Files, int Directories, long
 
         // Clamping moves the mean of a log-normal draw, so its centre is searched for: 60 halvings exhaust a double.
         double[] draws = StandardNormals(Files);
-        double low = Math.Log(MinBytes), high = Math.Log(MaxBytes);
+        double low = Math.Log(Math.Max(1, MinBytes)), high = Math.Log(MaxBytes);
         for (int step = 0; step < 60; step++)
         {
             double centre = (low + high) / 2;

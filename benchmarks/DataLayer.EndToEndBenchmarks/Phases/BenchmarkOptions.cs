@@ -19,7 +19,7 @@ internal sealed record BenchmarkOptions
     public IReadOnlyList<string> Only { get; init; } = [];
     public int Rounds { get; init; } = 5;
     public int ColdRounds { get; init; } = 3;
-    public int PeerRounds { get; init; } = 2;
+    public int PeerRounds { get; init; } = 1;
     public int MemoryEpochs { get; init; } = 20;
 
     /// <summary>Processes that read at once.</summary>

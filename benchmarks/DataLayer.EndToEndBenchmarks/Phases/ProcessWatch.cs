@@ -10,7 +10,7 @@ internal sealed class ProcessWatch : IDisposable
     private readonly ProcessProbe? _probe;
     private readonly Timer? _timer;
     private readonly double _cpu;
-    private readonly long _wakeUps;
+    private readonly Dictionary<string, long> _wakeUps = [];
     private long _peak;
 
     internal ProcessWatch(ProcessProbe? probe)
@@ -18,7 +18,7 @@ internal sealed class ProcessWatch : IDisposable
         _probe = probe;
         if (probe is null) return;
         _cpu = probe.CpuSeconds;
-        _wakeUps = probe.WakeUps;
+        _wakeUps = probe.WakeUps();
         _timer = new Timer(_ => Sample(), null, TimeSpan.Zero, Interval);
     }
 
@@ -30,7 +30,7 @@ internal sealed class ProcessWatch : IDisposable
         return new Dictionary<string, double>
         {
             ["mountCpu"] = _probe.CpuSeconds - _cpu,
-            ["mountWakeUps"] = _probe.WakeUps - _wakeUps,
+            ["mountWakeUps"] = _probe.WakeUps().Sum(thread => thread.Value - _wakeUps.GetValueOrDefault(thread.Key)),
             ["rssAnonPeak"] = Interlocked.Read(ref _peak),
             ["rssAnon"] = _probe.Memory("RssAnon"),
             ["rssFile"] = _probe.Memory("RssFile"),

@@ -28,7 +28,7 @@ internal sealed unsafe class LargeFile(ReaderJob job)
         using var index = new DatasetIndex(job.Index);
         _path = [.. Encoding.UTF8.GetBytes(job.Root + "/"), .. index.Key(0), 0];
         _size = index[0].Size;
-        if (_size % ReadBytes != 0) throw new InvalidDataException("the large file must be a multiple of 1 MiB");
+        if (_size % ReadBytes != 0) throw new InvalidDataException($"the large file must be a multiple of {ReadBytes} bytes");
         int unit = job.Mode == ReaderMode.Scattered ? ScatterBytes : PageBytes;
         if (job.Mode is ReaderMode.Scattered or ReaderMode.MappedScattered)
             _order = Permutation.Of((int)(_size / unit), job.Seed)[..(int)(_size / unit / 4)];
@@ -120,7 +120,7 @@ internal sealed unsafe class LargeFile(ReaderJob job)
         bool good = true;
         if (everyByte)
         {
-            // Only the end of a regular file may cut a read short, and it is a multiple of 1 MiB: any other is a mismatch.
+            // Only the end of a regular file may cut a read short, and it is a multiple of the buffer: any other is a mismatch.
             good = Content.Matches(new ReadOnlySpan<byte>(_buffer, length), seed, offset);
         }
         else

@@ -12,7 +12,7 @@ internal enum ReaderMode
     /// <summary>Tries to read the first file of its share until it is there; then checks its CRC-32C.</summary>
     FirstFile,
 
-    /// <summary>Reads one large file from front to back in 1 MiB reads, and checks one word per page.</summary>
+    /// <summary>Reads one large file from front to back in 256 KiB reads, and checks one word per page.</summary>
     Sequential,
 
     /// <summary>The same, and checks every byte.</summary>

@@ -32,7 +32,8 @@ internal sealed class ServerProcess : IDisposable
             "--latency", latency.TotalMilliseconds.ToString(CultureInfo.InvariantCulture),
             "--rate", bytesPerSecond.ToString(CultureInfo.InvariantCulture),
             .. specs.Select(spec => spec.FileName),
-        ]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        ])
+        { RedirectStandardInput = true, RedirectStandardOutput = true };
         Process process = Process.Start(start)!;
         string? line = await process.StandardOutput.ReadLineAsync();
         int colon = line?.LastIndexOf(':') ?? -1;

@@ -70,8 +70,8 @@ internal abstract class MountTarget(string name, string folder) : Target
         long deadline = Environment.TickCount64 + (long)StartLimit.TotalMilliseconds;
         while (!MountTable.Contains(MountPoint))
         {
-            if (_process is null || _process.HasExited) throw new BenchmarkException($"{Name} ended before it had mounted:\n{LogTail()}");
-            if (Environment.TickCount64 > deadline) throw new BenchmarkException($"{Name} did not mount within {StartLimit.TotalSeconds:F0} s:\n{LogTail()}");
+            if (_process is null || _process.HasExited) throw new BenchmarkException($"{Name} ended before it had mounted: {LogTail()} (all of it: {LogPath})");
+            if (Environment.TickCount64 > deadline) throw new BenchmarkException($"{Name} did not mount within {StartLimit.TotalSeconds:F0} s: {LogTail()} (all of it: {LogPath})");
             await Task.Delay(5, cancellation);
         }
     }
@@ -108,7 +108,8 @@ internal abstract class MountTarget(string name, string folder) : Target
         foreach (string point in MountTable.Below(Path.Combine(folder, name))) await Shell.Run("umount", ["-l", point]);
     }
 
-    protected string LogTail() => File.Exists(LogPath) ? string.Join('\n', File.ReadLines(LogPath).TakeLast(12)) : "";
+    /// <summary>The last words of the process; the first line of the log is its command line.</summary>
+    private string LogTail() => File.Exists(LogPath) ? string.Join(' ', File.ReadLines(LogPath).Skip(1).TakeLast(3)) : "";
 
     private async Task Start(Dataset dataset, long cacheBytes, CancellationToken cancellation)
     {

@@ -25,26 +25,26 @@ internal sealed class ProcessProbe(int pid)
     /// <summary>A line of status in bytes, such as RssAnon or RssFile.</summary>
     internal long Memory(string field) => Status($"/proc/{pid}/status", field) * 1024;
 
-    /// <summary>How often its threads gave up the processor to wait: an idle daemon stays near zero.</summary>
-    internal long WakeUps
+    /// <summary>
+    /// How often each of its threads, by thread id, gave up the processor to wait. An idle daemon's counts stand still; what
+    /// a thread counted is gone when it ends.
+    /// </summary>
+    internal Dictionary<string, long> WakeUps()
     {
-        get
+        var counts = new Dictionary<string, long>();
+        foreach (string task in Directory.GetDirectories($"/proc/{pid}/task"))
         {
-            long total = 0;
-            foreach (string task in Directory.GetDirectories($"/proc/{pid}/task"))
+            try
             {
-                try
-                {
-                    total += Status(task + "/status", "voluntary_ctxt_switches");
-                }
-                catch (IOException)
-                {
-                    // The thread ended between the listing and this read; its count is gone with it.
-                }
+                counts[task] = Status(task + "/status", "voluntary_ctxt_switches");
             }
-
-            return total;
+            catch (IOException)
+            {
+                // The thread ended between the listing and this read.
+            }
         }
+
+        return counts;
     }
 
     private static long Status(string path, string field)

@@ -9,7 +9,15 @@ internal sealed class RcloneTarget(string folder, S3Address source) : MountTarge
 {
     internal override bool IsPeer => true;
 
-    protected override ProcessStartInfo StartInfo(Dataset dataset, long cacheBytes) => new("rclone",
+    protected override ProcessStartInfo StartInfo(Dataset dataset, long cacheBytes)
+    {
+        var start = new ProcessStartInfo("rclone", Arguments(dataset, cacheBytes));
+        // It ends at once with "LoadCustomCABundleError" where this names certificates for other programs.
+        start.Environment.Remove("AWS_CA_BUNDLE");
+        return start;
+    }
+
+    private string[] Arguments(Dataset dataset, long cacheBytes) =>
     [
         "mount",
         string.Create(CultureInfo.InvariantCulture,
@@ -21,5 +29,5 @@ internal sealed class RcloneTarget(string folder, S3Address source) : MountTarge
         "--use-server-modtime", "--no-checksum", "--vfs-fast-fingerprint",
         "--dir-cache-time", "24h", "--attr-timeout", "24h", "--poll-interval", "0",
         "--buffer-size", "1M", "--vfs-read-ahead", "8M", "--max-read-ahead", "1M", "--vfs-read-wait", "0",
-    ]);
+    ];
 }

@@ -10,7 +10,7 @@ namespace DataLayer.TestKit.S3;
 /// GetBucketVersioning, signatures really verified, and any fault in any answer. It serves what a well-behaved server
 /// does until <see cref="OnCall"/> says otherwise.
 /// </summary>
-public sealed class FaultyS3Server : IAsyncDisposable
+public sealed class FaultyS3Server : IS3Server
 {
     readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     readonly CancellationTokenSource _stop = new();
