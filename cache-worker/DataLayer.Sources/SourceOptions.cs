@@ -24,8 +24,8 @@ public sealed record SourceOptions
     public bool Anonymous { get; init; }
 
     /// <summary>
-    /// Longest wait for one answer's first byte, and for each further <see cref="MinimumBytesPerSecond"/> bytes of it one
-    /// second more. Then the request is given up and tried again.
+    /// Longest wait for one answer's first byte, and again for each further <see cref="MinimumProgress"/> bytes of it. Then
+    /// the request is given up and tried again.
     /// </summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -50,8 +50,8 @@ public sealed record SourceOptions
     /// <summary>Threads that a directory source may block in system calls.</summary>
     public int MaxThreads { get; init; } = 16;
 
-    /// <summary>A slower answer is given up and continued over a new connection (a stuck server or path, not a thin one).</summary>
-    internal const int MinimumBytesPerSecond = 64 * 1024;
+    /// <summary>64 KiB in 10 s: what is slower is a stuck server or path, not a thin one, and is continued over a new connection.</summary>
+    internal const int MinimumProgress = 64 * 1024;
 
     /// <exception cref="SourceException">Misconfigured: the first bad value, and what is allowed.</exception>
     public void Validate()

@@ -99,9 +99,10 @@ internal sealed class BodyCheck(bool on)
             Volatile.Write(ref _md5Matches, 1);
             return BodyVerdict.Good;
         }
-        // Two requests, two bodies alike: nothing that damages bytes on the way does so twice the same.
+        // Two requests, two bodies alike, and no ETag of this bucket was ever seen to be an MD5: then these are none. In a
+        // bucket where they are, what is damaged twice the same way was damaged before it was sent.
         byte[] hash = SHA256.HashData(body);
-        if (disputed is not null && disputed.AsSpan().SequenceEqual(hash))
+        if (disputed is not null && Volatile.Read(ref _md5Matches) == 0 && disputed.AsSpan().SequenceEqual(hash))
         {
             Interlocked.Increment(ref _md5Mismatches);
             return BodyVerdict.Good;

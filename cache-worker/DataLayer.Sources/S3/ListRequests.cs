@@ -85,7 +85,7 @@ internal sealed class ListRequests(S3Client client)
             {
                 try
                 {
-                    using HttpResponseMessage answer = await attempts.SendAsync(request, PageLimit / 16);
+                    using HttpResponseMessage answer = await attempts.SendAsync(request);
                     try
                     {
                         if (answer.StatusCode != HttpStatusCode.OK)

@@ -36,7 +36,7 @@ internal sealed class ObjectRead(S3Client client, BodyCheck check, SourceFile fi
                 : new S3Request(pathText, query, version.ETag, offset + _got, offset + destination.Length - 1);
             try
             {
-                using HttpResponseMessage answer = await attempts.SendAsync(request, destination.Length - _got);
+                using HttpResponseMessage answer = await attempts.SendAsync(request);
                 try
                 {
                     if (!await ReceiveAsync(answer, attempts, version, fromStart)) continue;
@@ -108,7 +108,7 @@ internal sealed class ObjectRead(S3Client client, BodyCheck check, SourceFile fi
                 return false;
             }
             _got += read;
-            attempts.Progressed();
+            attempts.Progressed(read);
         }
         // Without a length the framing itself must end here, or the object is larger than it was.
         if (answer.Content.Headers.ContentLength is null && await body.ReadAsync(new byte[1], attempts.Token) != 0)

@@ -19,6 +19,7 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
     readonly long _deadline = Environment.TickCount64 + (long)client.Options.ReadDeadline.TotalMilliseconds;
     CancellationTokenSource _timeout = CancellationTokenSource.CreateLinkedTokenSource(caller);
     int _failures;
+    int _progress;
     int _changed;
     bool _renewed;
     bool _clockAdjusted;
@@ -28,8 +29,7 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
     long LeftMs => _deadline - Environment.TickCount64;
 
     /// <summary>Waits out the pause after a fault, takes a connection's slot and sends; the caller gives the slot back when it is done with the answer.</summary>
-    /// <param name="bytes">Expected body, for the attempt's time limit.</param>
-    public async ValueTask<HttpResponseMessage> SendAsync(S3Request request, long bytes)
+    public async ValueTask<HttpResponseMessage> SendAsync(S3Request request)
     {
         if (_pause > TimeSpan.Zero) await Task.Delay(_pause, caller);
         _pause = TimeSpan.Zero;
@@ -38,8 +38,7 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
         try
         {
             _keys = client.Credentials is null ? null : await client.Credentials.GetAsync(_timeout.Token);
-            long limit = (long)client.Options.RequestTimeout.TotalMilliseconds + bytes * 1000 / SourceOptions.MinimumBytesPerSecond;
-            StartTimer(Math.Min(limit, LeftMs));
+            StartAttempt();
             return await client.SendAsync(request, _keys, _timeout.Token);
         }
         catch
@@ -62,8 +61,22 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
         _timeout.CancelAfter(TimeSpan.FromMilliseconds(Math.Max(1, ms)));
     }
 
-    /// <summary>Bytes came in: what fails from now on starts its waits from the shortest again.</summary>
-    public void Progressed() => _failures = 0;
+    /// <summary>
+    /// Bytes came in: what fails from now on starts its waits from the shortest again, and after
+    /// <see cref="SourceOptions.MinimumProgress"/> bytes so does the time the attempt may take.
+    /// </summary>
+    public void Progressed(int bytes)
+    {
+        _failures = 0;
+        _progress += bytes;
+        if (_progress >= SourceOptions.MinimumProgress) StartAttempt();
+    }
+
+    void StartAttempt()
+    {
+        _progress = 0;
+        StartTimer(Math.Min((long)client.Options.RequestTimeout.TotalMilliseconds, LeftMs));
+    }
 
     /// <summary>True for what a lost, refused or timed out connection throws.</summary>
     public bool IsConnectionFault(Exception e)
