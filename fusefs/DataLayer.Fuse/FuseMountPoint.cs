@@ -51,6 +51,14 @@ public static unsafe class FuseMountPoint
         [.. MountTable.Read().Where(entry => entry.Type == "fuse." + subtype)
             .Select(static entry => new FuseMountInfo(Encoding.UTF8.GetString(entry.Path), entry.Source, entry.Minor))];
 
+    /// <summary>The mount of type fuse.SUBTYPE that a path reaches, if it is a mount point of one.</summary>
+    public static FuseMountInfo? Find(string path, string subtype = "datalayer")
+    {
+        string resolved = MountPath.Resolve(path);
+        // The last one: mounts may be stacked, and the newest is what a path reaches.
+        return List(subtype).LastOrDefault(mount => mount.Path == resolved);
+    }
+
     /// <summary>
     /// Ends a connection at once, whoever serves it and wherever it is mounted: all callers get ECONNABORTED.
     /// </summary>
