@@ -95,7 +95,7 @@ public sealed partial class Manifest
     bool ContainsLargeFile(BlockFileId id)
     {
         uint prefix = LargePrefix(id.Value);
-        int count = (int)(_large.Length / ManifestFormat.LargeRowSize);
+        int count = (int)(_large.Count / ManifestFormat.LargeRowSize);
         int low = 0, high = count;
         while (low < high)
         {

@@ -30,6 +30,9 @@ internal sealed unsafe class MappedPages : IDisposable
     internal string Path { get; }
     internal long Length => _length;
 
+    /// <summary>Bytes covered by page checksums, the header's among them.</summary>
+    internal long VerifiedLength => _checksums;
+
     MappedPages(string path, MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
     {
         Path = path;
