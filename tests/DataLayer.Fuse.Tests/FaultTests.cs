@@ -162,6 +162,28 @@ public sealed class FaultTests
         await mount.Connection.Completion.WaitAsync(TestReader.Patience);
     }
 
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task An_answer_after_the_end_of_the_mount_goes_nowhere(FuseTransportKind transport)
+    {
+        MemoryFileSystem files = new();
+        files.AddFile(files.Root, "hangs", 10, MemoryFileKind.Hangs);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
+        Task<string> asked = mount.Reader.AskAsync("read-errno", mount.At("hangs"));
+        Await(() => mount.Connection.Statistics().Pending > 0);
+        mount.Connection.Abort();
+        await mount.Connection.Completion.WaitAsync(TestReader.Patience);
+        Assert.Matches(Aborted, await asked.WaitAsync(TestReader.Patience));
+        // The descriptors of the mount are closed: these files get their numbers.
+        string directory = Directory.CreateTempSubdirectory("fuse-test-").FullName;
+        List<FileStream> reused = [.. Enumerable.Range(0, 64).Select(i => File.Create(Path.Combine(directory, $"{i}")))];
+        foreach (FuseRequest request in files.TakeHanging()) request.ReplyData("must not be written anywhere"u8);
+        Assert.Equal(Errno.ENODEV, mount.Connection.InvalidateInode(FuseNodeId.Root));
+        Assert.All(reused, static file => Assert.Equal(0, RandomAccess.GetLength(file.SafeFileHandle)));
+        reused.ForEach(static file => file.Dispose());
+        Directory.Delete(directory, recursive: true);
+    }
+
     [Fact]
     public void A_mount_is_usable_again_after_kill_9_of_its_server()
     {

@@ -89,6 +89,17 @@ public sealed class MemoryFileSystem : IFuseFileSystem
         return node;
     }
 
+    /// <summary>The requests that hang, to be answered by the caller.</summary>
+    public IReadOnlyList<FuseRequest> TakeHanging()
+    {
+        lock (_hanging)
+        {
+            FuseRequest[] all = [.. _hanging];
+            _hanging.Clear();
+            return all;
+        }
+    }
+
     public void ReleaseBlocked() => _blocked.Set();
 
     public void Connected(FuseConnection connection) => Connection = connection;
