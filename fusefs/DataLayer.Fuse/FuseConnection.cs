@@ -22,6 +22,7 @@ public sealed class FuseConnection : IDisposable
     readonly FuseTransport _transport;
     readonly FuseNotifier _notifier;
     readonly FuseOptions _options;
+    readonly FuseControl? _control;
     bool _disposed;
 
     FuseConnection(FuseDevice device, FuseSession session, FuseTransport transport, FuseOptions options, string mountPoint, int connectionId)
@@ -33,6 +34,7 @@ public sealed class FuseConnection : IDisposable
         _notifier = new FuseNotifier(device, session.Negotiation);
         MountPoint = mountPoint;
         ConnectionId = connectionId;
+        _control = FuseControl.TryOpen(connectionId);
         Completion = EndAsync();
     }
 
@@ -99,8 +101,8 @@ public sealed class FuseConnection : IDisposable
     public void Abort()
     {
         if (Completion.IsCompleted) return;
-        Errno errno = FuseControl.Abort(ConnectionId);
-        if (errno == Errno.None) return;
+        Errno errno = _control?.Abort() ?? Errno.EPERM;
+        if (errno is Errno.None or Errno.ENOENT) return;
         _options.Log(FuseLogLevel.Warning, $"FUSE connection {ConnectionId} cannot be aborted ({errno}); its requests are answered with EIO instead.");
         _session.Fail();
     }
@@ -194,8 +196,16 @@ public sealed class FuseConnection : IDisposable
     {
         await _transport.Completion;
         _session.CancelDeferred();
-        _session.FileSystem.Disconnected();
+        try
+        {
+            _session.FileSystem.Disconnected();
+        }
+        catch (Exception fault)
+        {
+            _options.Log(FuseLogLevel.Error, $"The end of the mount on {MountPoint}: the filesystem failed: {fault}");
+        }
         _transport.Dispose();
         _device.Dispose();
+        _control?.Dispose();
     }
 }

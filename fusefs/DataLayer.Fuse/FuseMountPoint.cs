@@ -63,10 +63,12 @@ public static unsafe class FuseMountPoint
     /// Ends a connection at once, whoever serves it and wherever it is mounted: all callers get ECONNABORTED.
     /// </summary>
     /// <param name="connectionId">As <see cref="FuseMountInfo.ConnectionId"/>.</param>
+    /// <returns>False when there is no such connection.</returns>
     /// <exception cref="FuseException">Not permitted.</exception>
     public static bool Abort(int connectionId)
     {
-        Errno errno = FuseControl.Abort(connectionId);
+        using FuseControl? control = FuseControl.TryOpen(connectionId);
+        Errno errno = control?.Abort() ?? (Libc.GetEffectiveUserId() == 0 ? Errno.ENOENT : Errno.EPERM);
         if (errno is Errno.None or Errno.ENOENT) return errno == Errno.None;
         throw new FuseException($"Cannot abort FUSE connection {connectionId}: {errno}; run as root or as the user who mounted it.", errno);
     }

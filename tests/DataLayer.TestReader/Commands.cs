@@ -215,7 +215,7 @@ static unsafe class Commands
         if (size < 0) return Failed();
         byte[] value = new byte[size];
         nint count = Native.GetXattr(path, name, value, (nuint)size);
-        if (size > 0 && Native.GetXattr(path, name, value, (nuint)size - 1) >= 0) return "wrong a short buffer was accepted";
+        if (size > 1 && Native.GetXattr(path, name, value, (nuint)size - 1) >= 0) return "wrong a short buffer was accepted";
         return count != size ? Failed() : "ok " + Convert.ToHexString(value);
     }
 

@@ -67,6 +67,7 @@ public sealed class MemoryFileSystem : IFuseFileSystem
     public FuseOpenFlags OpenFlags { get; init; } = FuseOpenFlags.KeepCache;
     public ulong Timeout { get; init; } = FuseEntryOut.Forever;
     public bool HasXattrs { get; init; } = true;
+    public bool HangsOnStatFs { get; init; }
     public long Forgets => Volatile.Read(ref _forgets);
     public uint Owner { get; init; }
 
@@ -86,6 +87,17 @@ public sealed class MemoryFileSystem : IFuseFileSystem
         MemoryNode node = new() { Id = _next, Mode = mode, Size = size, Seed = _next, Kind = kind, HasHole = hole };
         _nodes[_next++] = node;
         return node;
+    }
+
+    /// <summary>The requests that hang, to be answered by the caller.</summary>
+    public IReadOnlyList<FuseRequest> TakeHanging()
+    {
+        lock (_hanging)
+        {
+            FuseRequest[] all = [.. _hanging];
+            _hanging.Clear();
+            return all;
+        }
     }
 
     public void ReleaseBlocked() => _blocked.Set();
@@ -192,8 +204,16 @@ public sealed class MemoryFileSystem : IFuseFileSystem
         request.ReplyDirectory(entries);
     }
 
-    public void StatFs(FuseRequest request, FuseNodeId node) =>
+    public void StatFs(FuseRequest request, FuseNodeId node)
+    {
+        if (HangsOnStatFs)
+        {
+            request.Defer();
+            lock (_hanging) _hanging.Add(request);
+            return;
+        }
         request.ReplyStatFs(new FuseKStatFs { Blocks = 1000, BFree = 10, BAvail = 5, Files = (ulong)_nodes.Count, BSize = 4096, FrSize = 4096, NameLen = 255 });
+    }
 
     public void GetXattr(FuseRequest request, FuseNodeId node, ReadOnlySpan<byte> name, int size)
     {

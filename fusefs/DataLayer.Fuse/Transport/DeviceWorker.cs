@@ -16,7 +16,7 @@ sealed unsafe class DeviceWorker(FuseSession session, int index, FuseDevice devi
 
     public void Run()
     {
-        // Safe: the array is pinned for its life.
+        // Safe: the array is pinned for its life, and the transport closes the device only after this method has returned.
         byte* buffer = (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(_buffer, 0);
         long start = GC.GetAllocatedBytesForCurrentThread();
         while (true)

@@ -18,15 +18,14 @@ sealed unsafe class FuseDevice : IDisposable
     public FuseDevice(SafeFileHandle handle)
     {
         _handle = handle;
-        // Kept for the whole life: the workers use the number, and Dispose must not free it under a running call.
-        bool added = false;
-        handle.DangerousAddRef(ref added);
         Descriptor = (int)handle.DangerousGetHandle();
     }
 
+    /// <summary>
+    /// For the options of mount(2) and for <see cref="Read"/>. Not a licence to write: once closed, the number may belong to
+    /// any other file.
+    /// </summary>
     public int Descriptor { get; }
-
-    public SafeFileHandle Handle => _handle;
 
     public static FuseDevice Open()
     {
@@ -58,6 +57,7 @@ sealed unsafe class FuseDevice : IDisposable
     /// <returns>A positive id, or a negative errno.</returns>
     public int BackingOpen(SafeFileHandle file)
     {
+        if (!TryHold()) return -(int)Errno.ENODEV;
         bool added = false;
         try
         {
@@ -70,17 +70,35 @@ sealed unsafe class FuseDevice : IDisposable
         finally
         {
             if (added) file.DangerousRelease();
+            _handle.DangerousRelease();
         }
     }
 
     public Errno BackingClose(int id)
     {
+        if (!TryHold()) return Errno.ENODEV;
         // Safe: the kernel reads one u32 from the stack.
-        return Libc.Ioctl(Descriptor, BackingCloseCommand, &id) == 0 ? Errno.None : Libc.LastError;
+        Errno errno = Libc.Ioctl(Descriptor, BackingCloseCommand, &id) == 0 ? Errno.None : Libc.LastError;
+        _handle.DangerousRelease();
+        return errno;
     }
 
     /// <summary>Writes one answer or notification in one call, as the kernel demands.</summary>
+    /// <returns>ENODEV when the device is closed: a deferred request may be answered long after the mount is gone.</returns>
     public Errno Write(ReadOnlySpan<byte> header, ReadOnlySpan<byte> head, ReadOnlySpan<byte> data)
+    {
+        if (!TryHold()) return Errno.ENODEV;
+        try
+        {
+            return WriteHeld(header, head, data);
+        }
+        finally
+        {
+            _handle.DangerousRelease();
+        }
+    }
+
+    Errno WriteHeld(ReadOnlySpan<byte> header, ReadOnlySpan<byte> head, ReadOnlySpan<byte> data)
     {
         // Safe: the spans are pinned for the call, and the kernel only reads from them.
         fixed (byte* headerAt = header, headAt = head, dataAt = data)
@@ -100,7 +118,7 @@ sealed unsafe class FuseDevice : IDisposable
         }
     }
 
-    /// <summary>Reads one request.</summary>
+    /// <summary>Reads one request. Only by who owns the device, so that it cannot be closed meanwhile.</summary>
     /// <returns>Its length, or -1.</returns>
     public int Read(Span<byte> buffer, out Errno errno)
     {
@@ -122,10 +140,22 @@ sealed unsafe class FuseDevice : IDisposable
         return Libc.Poll(&poll, 1, (int)timeout.TotalMilliseconds) > 0;
     }
 
-    public void Dispose()
+    /// <summary>The descriptor is closed once the last call that uses it has returned.</summary>
+    public void Dispose() => _handle.Dispose();
+
+    /// <summary>Keeps the descriptor open until <c>DangerousRelease</c>. False once it is closed.</summary>
+    bool TryHold()
     {
-        if (_handle.IsClosed) return;
-        _handle.Dispose();
-        _handle.DangerousRelease();
+        if (_handle.IsClosed) return false;
+        bool held = false;
+        try
+        {
+            _handle.DangerousAddRef(ref held);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed between the two lines.
+        }
+        return held;
     }
 }
