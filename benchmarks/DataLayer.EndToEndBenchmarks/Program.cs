@@ -12,7 +12,8 @@ var root = new RootCommand("End-to-end benchmark of DataLayer: epochs over a mou
 };
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    // No termination timeout: unmounting everything after Ctrl-C may take longer than the library's two seconds.
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
 }
 catch (Exception error) when (error is BenchmarkException or IOException or InvalidDataException)
 {

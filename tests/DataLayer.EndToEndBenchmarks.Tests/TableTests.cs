@@ -58,6 +58,7 @@ public sealed class TableTests
                 ["limit"] = 50,
                 ["datasetBytes"] = 100,
                 ["cachedBefore"] = round == 1 ? 0 : 49,
+                ["cachedAfter"] = 49,
                 ["sourceBytes"] = round == 1 ? 100 : 52,
             });
         }

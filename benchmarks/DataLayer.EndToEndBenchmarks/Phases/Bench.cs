@@ -43,6 +43,8 @@ internal sealed class Bench(
         }
         catch (Exception error) when (error is BenchmarkException or IOException)
         {
+            // An interrupt from the terminal reaches the readers and mounts too: what fails then is not a finding.
+            cancellation.ThrowIfCancellationRequested();
             results.Fail(phase, dataset.Spec.Name, target.Name, error.Message);
             _failed.Add(target.Name + dataset.Spec.Name);
             await target.Close();

@@ -107,7 +107,7 @@ internal static class BenchmarkRun
         // Logs of mounts that failed are kept until the next run.
         if (Directory.Exists(running))
         {
-            foreach (string folder in Directory.GetDirectories(running)) Directory.Delete(folder, true);
+            foreach (string folder in Directory.GetDirectories(running)) await Tree.Remove(folder);
         }
     }
 }

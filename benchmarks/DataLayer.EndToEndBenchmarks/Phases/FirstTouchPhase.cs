@@ -62,7 +62,7 @@ internal static class FirstTouchPhase
         internal override async Task Close()
         {
             foreach (string point in MountTable.Below(folder)) await Shell.Run("umount", [point]);
-            if (Directory.Exists(folder) && MountTable.Below(folder).Count == 0) Directory.Delete(folder, true);
+            if (MountTable.Below(folder).Count == 0) await Tree.Remove(folder);
         }
     }
 }

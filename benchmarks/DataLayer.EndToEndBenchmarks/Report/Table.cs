@@ -92,6 +92,8 @@ internal sealed class Table(Results results, BenchmarkOptions options)
         Add("W1, cache of half: source bytes ÷ (data set − cached)", targets, "≤ 1.05",
             target => Later(target, one => one.Values["sourceBytes"] / (one.Values["datasetBytes"] - one.Values["cachedBefore"])),
             Number, null, ratio => ratio <= 1.05);
+        Add("W1, cache of half: cache directory ÷ limit", targets, "≤ 1", target => Later(target, one => one.Values["cachedAfter"] / one.Values["limit"]),
+            Number, null, ratio => ratio <= 1);
         Add("W1, cache of half: epoch", targets, "", target => Later(target, one => one.Seconds), seconds => $"{Number(seconds)} s", null, null);
     }
 

@@ -14,9 +14,5 @@ internal sealed class DirectoryTarget(string name, string parent, bool isKept) :
         return Task.CompletedTask;
     }
 
-    internal override Task Close()
-    {
-        if (!isKept && Directory.Exists(parent)) Directory.Delete(parent, true);
-        return Task.CompletedTask;
-    }
+    internal override Task Close() => isKept ? Task.CompletedTask : Tree.Remove(parent);
 }

@@ -79,7 +79,7 @@ internal abstract class MountTarget(string name, string folder) : Target
     internal override async Task Close()
     {
         await Stop();
-        if (Directory.Exists(Path.Combine(folder, name))) Directory.Delete(Path.Combine(folder, name), true);
+        await Tree.Remove(Path.Combine(folder, name));
     }
 
     /// <summary>Ends the process and unmounts; the cache stays.</summary>

@@ -24,7 +24,7 @@ internal sealed class RcloneTarget(string folder, S3Address source) : MountTarge
             $":s3,provider=Other,env_auth=false,force_path_style=true,no_check_bucket=true,endpoint=\"{source.Endpoint}\":{source.Bucket}/{dataset.Spec.Name}"),
         MountPoint, "--config", "/dev/null", "--cache-dir", CacheFolder, "--read-only", "--allow-other",
         "--vfs-cache-mode", "full", "--vfs-cache-max-size", cacheBytes.ToString(CultureInfo.InvariantCulture),
-        "--vfs-cache-max-age", "24h", "--vfs-cache-poll-interval", "10s",
+        "--vfs-cache-max-age", "24h", "--vfs-cache-poll-interval", "1s",
         // The listing tells size and time: no HEAD for them, and the kernel may keep what it knows.
         "--use-server-modtime", "--no-checksum", "--vfs-fast-fingerprint",
         "--dir-cache-time", "24h", "--attr-timeout", "24h", "--poll-interval", "0",
