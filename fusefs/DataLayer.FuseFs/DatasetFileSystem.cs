@@ -116,7 +116,8 @@ sealed class DatasetFileSystem : IFuseFileSystem
 
         using (held)
         {
-            if (held.Manifest.TryLookup(held.Entry, name, out EntryIndex child)) request.ReplyEntry(Entry(held.Manifest.Get(child)));
+            if (held.Manifest.Get(held.Entry).Kind != EntryKind.Directory) request.ReplyError(Errno.ENOTDIR);
+            else if (held.Manifest.TryLookup(held.Entry, name, out EntryIndex child)) request.ReplyEntry(Entry(held.Manifest.Get(child)));
             else request.ReplyNoEntry(EntryValid);
         }
     }
@@ -250,6 +251,12 @@ sealed class DatasetFileSystem : IFuseFileSystem
             try
             {
                 if (!snapshot.Manifest.TryFindNode(new NodeId(node.Value), out EntryIndex directory)) break;
+                if (snapshot.Manifest.Get(directory).Kind != EntryKind.Directory)
+                {
+                    request.ReplyError(Errno.ENOTDIR);
+                    return;
+                }
+
                 FuseDirectoryWriter writer = new(request, size);
                 List(snapshot, directory, position, plus, isCurrent: ReferenceEquals(snapshot, Current), ref writer);
                 request.ReplyDirectory(writer);

@@ -92,10 +92,25 @@ public sealed partial class Manifest
         return false;
     }
 
+    /// <summary>Files above <see cref="LayoutParameters.PackThreshold"/>.</summary>
+    public int LargeFileCount => (int)(_large.Count / ManifestFormat.LargeRowSize);
+
+    /// <summary>Slices of all large files together. Reads the size of each large file.</summary>
+    public long CountSlices()
+    {
+        long slices = 0;
+        for (int i = 0; i < LargeFileCount; i++)
+        {
+            int entry = ReadLarge(i).Entry;
+            slices += (SizeOf(entry, ClassOf(entry).Kind) + Layout.SliceSize - 1) / Layout.SliceSize;
+        }
+        return slices;
+    }
+
     bool ContainsLargeFile(BlockFileId id)
     {
         uint prefix = LargePrefix(id.Value);
-        int count = (int)(_large.Count / ManifestFormat.LargeRowSize);
+        int count = LargeFileCount;
         int low = 0, high = count;
         while (low < high)
         {

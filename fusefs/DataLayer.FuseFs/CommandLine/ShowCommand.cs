@@ -14,11 +14,14 @@ static class ShowCommand
         Option<bool> verify = new("--verify") { Description = "Read the whole file and check every checksum." };
         Option<bool> json = SharedOptions.Json();
         Command command = new("show", "Show what a snapshot holds.") { file, unrepresentable, verify, json };
-        command.SetAction(parsed =>
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
+        return command;
+
+        int Run(ParseResult parsed, CancellationToken cancellation)
         {
             string path = parsed.GetValue(file)!;
             using Manifest manifest = Manifest.Open(path);
-            if (parsed.GetValue(verify)) manifest.Verify();
+            if (parsed.GetValue(verify)) manifest.Verify(cancellation);
             if (!parsed.GetValue(unrepresentable))
             {
                 SnapshotSummary.Of(manifest, new FileInfo(path).Length).Print(parsed.GetValue(json));
@@ -29,8 +32,7 @@ static class ShowCommand
             foreach (UnrepresentableKey key in manifest.ReadUnrepresentable())
                 Console.WriteLine($"{manifest.Sources[key.Source].Identity}\t{Escape(key.Key)}\t{key.Reason}");
             return 0;
-        });
-        return command;
+        }
     }
 
     static string Escape(byte[] key)
