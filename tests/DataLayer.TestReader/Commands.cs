@@ -24,6 +24,7 @@ static unsafe class Commands
         "listxattr" => ListXattr(Bytes(words[1])),
         "ioctl" => Ioctl(Bytes(words[1]), ulong.Parse(words[2])),
         "write" => WriteErrno(words[1], Bytes(words[2])),
+        "open-read-stat" => OpenReadStat(Text(words[1]), int.Parse(words[2])),
         "spin" => Spin(Text(words[1]), int.Parse(words[2])),
         _ => throw new ArgumentException($"No such command: {words[0]}"),
     };
@@ -256,6 +257,22 @@ static unsafe class Commands
             "access" => Native.Access(path, 2),
             _ => throw new ArgumentException($"No such way to write: {how}"),
         });
+    }
+
+    /// <summary>Opens, reads and closes the files "file0" to "file9" of a directory again and again.</summary>
+    static string OpenReadStat(string directory, int count)
+    {
+        byte[][] files = [.. Enumerable.Range(0, 10).Select(index => Terminated($"{directory}/file{index}"))];
+        byte* buffer = stackalloc byte[4096];
+        for (int i = 0; i < count; i++)
+        {
+            byte[] path = files[i % files.Length];
+            int file = Native.Open(path, Native.ReadOnly, 0);
+            if (file < 0 || Native.PRead(file, buffer, 4096, i % 20 * 4096) < 0 || Native.LSeek(file, 0, 2) < 0) return Failed();
+            Native.Close(file);
+            if (Native.Access(path, 4) < 0) return Failed();
+        }
+        return $"ok {count}";
     }
 
     /// <summary>Opens and reads random files of a directory until one fails.</summary>
