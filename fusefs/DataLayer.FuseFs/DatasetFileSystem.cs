@@ -1,6 +1,7 @@
 using System.Text;
 using DataLayer.Formats;
 using DataLayer.Fuse;
+using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.FuseFs;
 
@@ -29,22 +30,28 @@ sealed class DatasetFileSystem : IFuseFileSystem
     readonly bool xattr;
     readonly SemaphoreSlim waitingReads;
     readonly bool follows;
+    OpenFiles? openFiles;
     volatile MountedSnapshot[] snapshots;
     FuseConnection? connection;
     ulong entryValid = FuseEntryOut.Forever;
 
+    /// <param name="openFiles">For <see cref="OpenMode.Passthrough"/>; null: files open without a message.</param>
     /// <param name="follows">The mount may switch snapshots (--refresh).</param>
     /// <param name="waitingReads">Most reads that wait for a source at once; each holds a payload of up to MaxRead.</param>
-    public DatasetFileSystem(MountedSnapshot first, AttributeView attributes, bool xattr, bool follows, int waitingReads)
+    public DatasetFileSystem(MountedSnapshot first, AttributeView attributes, bool xattr, OpenFiles? openFiles, bool follows, int waitingReads)
     {
         snapshots = [first];
         this.attributes = attributes;
         this.xattr = xattr;
+        this.openFiles = openFiles;
         this.follows = follows;
         this.waitingReads = new SemaphoreSlim(waitingReads);
     }
 
     public MountedSnapshot Current => snapshots[0];
+
+    /// <summary>Null while files open without a message.</summary>
+    public OpenFiles? OpenFiles => openFiles;
 
     /// <summary>
     /// How long the kernel may keep names, seconds. For ever, as a snapshot never changes; on a mount that follows, kernels
@@ -55,6 +62,8 @@ sealed class DatasetFileSystem : IFuseFileSystem
     public void Connected(FuseConnection connected)
     {
         connection = connected;
+        // Without passthrough an OPEN message would only cost.
+        if (!CurrentUser.IsRoot || !connected.Negotiation.Has(FuseFeatures.Passthrough)) openFiles = null;
         if (follows && !connected.Negotiation.HasEpoch) entryValid = 1;
     }
 
@@ -71,6 +80,7 @@ sealed class DatasetFileSystem : IFuseFileSystem
     {
         MountedSnapshot[] all = snapshots;
         snapshots = [];
+        openFiles?.Close();
         foreach (MountedSnapshot snapshot in all) snapshot.Release();
         await Task.WhenAll(all.Select(snapshot => snapshot.Closed));
     }
@@ -165,7 +175,40 @@ sealed class DatasetFileSystem : IFuseFileSystem
         }
     }
 
-    public void Open(FuseRequest request, FuseNodeId node, uint flags) => request.ReplyError(Errno.ENOSYS);
+    public void Open(FuseRequest request, FuseNodeId node, uint flags)
+    {
+        if (openFiles is null)
+        {
+            request.ReplyError(Errno.ENOSYS);
+            return;
+        }
+
+        if (!TryHold(node, currentOnly: false, out Held held))
+        {
+            request.ReplyError(Errno.ESTALE);
+            return;
+        }
+
+        using (held) request.ReplyOpen(openFiles.Open(connection!, node, Complete(held)));
+
+        static Func<SafeFileHandle?> Complete(in Held held)
+        {
+            MountedSnapshot snapshot = held.Snapshot;
+            EntryIndex entry = held.Entry;
+            return () =>
+            {
+                if (snapshot.Manifest.Get(entry).Kind != EntryKind.File) return null;
+                FileLocation file = snapshot.Manifest.Locate(entry);
+                return !file.IsPacked && snapshot.Reader.TryOpenComplete(file, out SafeFileHandle? handle) ? handle : null;
+            };
+        }
+    }
+
+    public void Release(FuseRequest request, FuseNodeId node, FuseHandle handle)
+    {
+        openFiles?.Release(connection!, node);
+        request.ReplyOk();
+    }
 
     public void Read(FuseRequest request, FuseNodeId node, FuseHandle handle, ulong offset, int size)
     {

@@ -23,6 +23,8 @@ sealed record MountOptions
     public TimeSpan ReadDeadline { get; init; } = TimeSpan.FromSeconds(60);
     public AttributeOptions Attributes { get; init; } = new();
 
+    public OpenMode OpenMode { get; init; }
+
     /// <summary>Serve the virtual user.datalayer.* attributes.</summary>
     public bool Xattr { get; init; }
 

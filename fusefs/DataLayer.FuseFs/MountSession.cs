@@ -75,8 +75,9 @@ sealed class MountSession : IAsyncDisposable
             new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize, Warn = Log.Warn }, cancellation));
         Manifest manifest = await OpenManifestAsync(cancellation);
         MountedSnapshot first = Mounted(manifest, options.SnapshotFile is { } file ? File.GetLastWriteTimeUtc(file) : DateTime.UtcNow);
+        OpenMode mode = OpenModes.Choose(options.OpenMode, manifest);
         fileSystem = new DatasetFileSystem(
-            first, new AttributeView(options.Attributes), options.Xattr, options.Refresh is not null, WaitingReads);
+            first, new AttributeView(options.Attributes), options.Xattr, mode == OpenMode.Passthrough ? new OpenFiles() : null, options.Refresh is not null, WaitingReads);
         connection = FuseConnection.Mount(options.MountPoint, fileSystem, options.Fuse with
         {
             Source = options.Sources[0].Uri,
@@ -84,6 +85,8 @@ sealed class MountSession : IAsyncDisposable
             Log = static (level, line) => { if (level == FuseLogLevel.Information) Log.Debug(line); else Log.Warn(line); },
         });
         Ended = EndAsync();
+        if (options.OpenMode == OpenMode.Passthrough && fileSystem.OpenFiles is null)
+            Log.Warn("--open-mode passthrough needs root and Linux 6.9 or newer: files are read through the page cache instead");
         Own(new ControlServer(connection.ConnectionId, Stats, new WarmUp(fileSystem).RunAsync));
         if (options.Metrics is { } endpoint) Own(new MetricsServer(endpoint, Stats));
         if (options.Refresh is { } interval) refreshing = RefreshAsync(interval);
@@ -205,6 +208,8 @@ sealed class MountSession : IAsyncDisposable
             CacheCapacityBytes = store.Space.Capacity,
             RefreshFailures = Interlocked.Read(ref refreshFailures),
             Transport = connection.Transport.ToString(),
+            OpenMode = fileSystem.OpenFiles is null ? "none" : "passthrough",
+            PassthroughFiles = fileSystem.OpenFiles?.PassthroughCount ?? 0,
             Requests = requests,
             Pid = Environment.ProcessId,
             UptimeSeconds = uptime.Elapsed.TotalSeconds,

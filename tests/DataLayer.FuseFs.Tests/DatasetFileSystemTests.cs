@@ -24,7 +24,7 @@ public sealed class DatasetFileSystemTests : IDisposable
     async Task MountAsync()
     {
         store = await BlockStore.OpenAsync(scratch.File("cache"), 256 << 20, CancellationToken.None);
-        files = new DatasetFileSystem(await SnapshotAsync(), new AttributeView(new AttributeOptions()), xattr: true, follows: true, waitingReads: 4);
+        files = new DatasetFileSystem(await SnapshotAsync(), new AttributeView(new AttributeOptions()), xattr: true, openFiles: null, follows: true, waitingReads: 4);
         worker = new FakeWorker(files);
     }
 

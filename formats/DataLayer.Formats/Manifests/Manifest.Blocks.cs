@@ -95,16 +95,18 @@ public sealed partial class Manifest
     /// <summary>Files above <see cref="LayoutParameters.PackThreshold"/>.</summary>
     public int LargeFileCount => (int)(_large.Count / ManifestFormat.LargeRowSize);
 
-    /// <summary>Slices of all large files together. Reads the size of each large file.</summary>
-    public long CountSlices()
+    /// <summary>Bytes and slices of all large files together. Reads the size of each.</summary>
+    public (long Bytes, long Slices) SumLargeFiles()
     {
-        long slices = 0;
+        long bytes = 0, slices = 0;
         for (int i = 0; i < LargeFileCount; i++)
         {
             int entry = ReadLarge(i).Entry;
-            slices += (SizeOf(entry, ClassOf(entry).Kind) + Layout.SliceSize - 1) / Layout.SliceSize;
+            long size = SizeOf(entry, ClassOf(entry).Kind);
+            bytes += size;
+            slices += (size + Layout.SliceSize - 1) / Layout.SliceSize;
         }
-        return slices;
+        return (bytes, slices);
     }
 
     bool ContainsLargeFile(BlockFileId id)

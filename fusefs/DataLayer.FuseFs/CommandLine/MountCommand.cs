@@ -24,6 +24,7 @@ static class MountCommand
         Option<int> fileMode = SharedOptions.Parsed<int>("--file-mode", "MODE", "Permission bits of files (default: the source's, or 444).", Values.TryParseMode, "444", () => -1);
         Option<int> dirMode = SharedOptions.Parsed<int>("--dir-mode", "MODE", "Permission bits of directories (default: the source's, or 555).", Values.TryParseMode, "555", () => -1);
         Option<bool> xattr = new("--xattr") { Description = "Serve user.datalayer.source, .etag and .cached on files. Costs a message per attribute call." };
+        Option<OpenMode> openMode = new("--open-mode") { Description = "none: files open without a message, best for many files. passthrough: the kernel reads complete large files itself (as root), best for few. auto: by what the snapshot holds.", DefaultValueFactory = _ => OpenMode.Auto };
         Option<string?> metrics = new("--metrics") { Description = "Serve Prometheus text at this loopback address.", HelpName = "HOST:PORT" };
         Option<bool> daemon = new("--daemon") { Description = "Return once the mount is ready and serve in the background." };
         Option<string?> logFile = new("--log-file") { Description = "With --daemon: append the log here (default: discarded).", HelpName = "FILE" };
@@ -39,7 +40,7 @@ static class MountCommand
             Runs in the foreground until interrupted, prints one line when ready.
             """)
         {
-            places, cacheDir, cacheSize, snapshot, refresh, deadline, allowOther, uid, gid, fileMode, dirMode, xattr, metrics, daemon, logFile, without, minor, transport,
+            places, cacheDir, cacheSize, snapshot, refresh, deadline, allowOther, uid, gid, fileMode, dirMode, openMode, xattr, metrics, daemon, logFile, without, minor, transport,
         };
         shared.AddTo(command);
         command.Validators.Add(result =>
@@ -74,6 +75,7 @@ static class MountCommand
                     FileMode = parsed.GetValue(fileMode) is >= 0 and int f ? f : null,
                     DirectoryMode = parsed.GetValue(dirMode) is >= 0 and int d ? d : null,
                 },
+                OpenMode = parsed.GetValue(openMode),
                 Xattr = parsed.GetValue(xattr),
                 Metrics = parsed.GetValue(metrics),
                 Fuse = new FuseOptions

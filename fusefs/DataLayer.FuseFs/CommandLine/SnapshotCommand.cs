@@ -59,7 +59,7 @@ sealed record SnapshotSummary
         Bytes = manifest.TotalBytes,
         Packs = manifest.PackCount,
         LargeFiles = manifest.LargeFileCount,
-        Blocks = manifest.PackCount + manifest.CountSlices(),
+        Blocks = manifest.PackCount + manifest.SumLargeFiles().Slices,
         UnrepresentableKeys = manifest.UnrepresentableCount,
         ManifestBytes = manifestBytes,
     };

@@ -49,7 +49,7 @@ static class StatsCommand
         Console.WriteLine($"bytes        {Values.Size(stats.BytesFromCache)} from cache, {Values.Size(stats.BytesFromSource)} from the source in {stats.SourceReads:N0} reads");
         Console.WriteLine($"errors       {stats.SourceErrors:N0} source errors, {stats.StaleFiles:N0} stale files, {stats.RefreshFailures:N0} failed refreshes");
         Console.WriteLine($"cache        {Values.Size(stats.CacheUsedBytes)} of {Values.Size(stats.CacheCapacityBytes)}");
-        Console.WriteLine($"transport    {stats.Transport}, process {stats.Pid}, up {TimeSpan.FromSeconds(stats.UptimeSeconds):d\\.hh\\:mm\\:ss}");
+        Console.WriteLine($"transport    {stats.Transport}, open mode {stats.OpenMode} ({stats.PassthroughFiles:N0} files by passthrough), process {stats.Pid}, up {TimeSpan.FromSeconds(stats.UptimeSeconds):d\\.hh\\:mm\\:ss}");
         foreach ((string operation, long count) in stats.Requests.OrderByDescending(request => request.Value))
             Console.WriteLine($"  {operation,-14} {count,14:N0}");
     }

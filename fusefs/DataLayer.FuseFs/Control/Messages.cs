@@ -43,6 +43,10 @@ sealed record MountStats
     public long CacheCapacityBytes { get; init; }
     public long RefreshFailures { get; init; }
     public string Transport { get; init; } = "";
+    public string OpenMode { get; init; } = "";
+
+    /// <summary>Files that the kernel reads from their block files by itself now.</summary>
+    public int PassthroughFiles { get; init; }
 
     /// <summary>Kernel requests by operation name.</summary>
     public IReadOnlyDictionary<string, long> Requests { get; init; } = new Dictionary<string, long>();
