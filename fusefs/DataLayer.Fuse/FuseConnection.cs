@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -11,31 +10,27 @@ namespace DataLayer.Fuse;
 /// </remarks>
 public sealed class FuseConnection : IDisposable
 {
-    /// <summary>INIT waits in the descriptor before mount(2) returns; only a broken descriptor makes this pass.</summary>
-    static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
-
     /// <summary>Time for the threads to end by themselves after an unmount, and again after an abort.</summary>
     static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
 
     readonly FuseDevice _device;
     readonly FuseSession _session;
-    readonly FuseTransport _transport;
     readonly FuseNotifier _notifier;
     readonly FuseOptions _options;
     readonly FuseControl? _control;
+    readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    FuseTransport? _transport;
     bool _disposed;
 
-    FuseConnection(FuseDevice device, FuseSession session, FuseTransport transport, FuseOptions options, string mountPoint, int connectionId)
+    FuseConnection(FuseDevice device, FuseSession session, FuseOptions options, string mountPoint, int connectionId)
     {
         _device = device;
         _session = session;
-        _transport = transport;
         _options = options;
         _notifier = new FuseNotifier(device, session.Negotiation);
         MountPoint = mountPoint;
         ConnectionId = connectionId;
         _control = FuseControl.TryOpen(connectionId);
-        Completion = EndAsync();
     }
 
     /// <summary>Absolute path, directories above it resolved.</summary>
@@ -43,14 +38,14 @@ public sealed class FuseConnection : IDisposable
 
     public FuseNegotiation Negotiation => _session.Negotiation;
 
-    /// <summary>The transport in use, never Auto.</summary>
-    public FuseTransportKind Transport => _transport.Kind;
+    /// <summary>The transport in use; Auto until INIT is done.</summary>
+    public FuseTransportKind Transport => _transport?.Kind ?? FuseTransportKind.Auto;
 
     /// <summary>N of /sys/fs/fuse/connections/N.</summary>
     public int ConnectionId { get; }
 
     /// <summary>Completes when the connection has ended and all threads are gone: unmount, abort, or a lost device.</summary>
-    public Task Completion { get; }
+    public Task Completion => _ended.Task;
 
     /// <summary>Mounts and serves. Returns when the mount is usable.</summary>
     /// <param name="mountPoint">An existing directory.</param>
@@ -60,15 +55,15 @@ public sealed class FuseConnection : IDisposable
     {
         options.Validate();
         string path = MountPath.Resolve(mountPoint);
+        bool ioUring = FuseTransports.MayUseIoUring(options);
         FuseDevice device = FuseMounter.Mount(path, options);
         try
         {
-            FuseNegotiation negotiation = Handshake(device, options);
             MountEntry entry = MountTable.TopAt(Encoding.UTF8.GetBytes(path)) ??
                 throw new FuseException($"The mount on {path} vanished while it was made.", Errno.ENOTCONN);
-            FuseConnection connection = Serve(device, fileSystem, negotiation, options, path, entry.Minor);
+            FuseConnection connection = Serve(device, fileSystem, options, ioUring, path, entry.Minor);
             if (options.ReadAhead > 0 && !ReadAhead.TrySet(entry, options.ReadAhead))
-                options.Log(FuseLogLevel.Information, $"Read-ahead of {path} stays at {negotiation.MaxReadAhead >> 10} KiB: raising it needs root.");
+                options.Log(FuseLogLevel.Information, $"Read-ahead of {path} stays at {connection.Negotiation.MaxReadAhead >> 10} KiB: raising it needs root.");
             return connection;
         }
         catch
@@ -149,52 +144,45 @@ public sealed class FuseConnection : IDisposable
         if (!Completion.Wait(EndPatience)) _options.Log(FuseLogLevel.Error, $"Threads of the mount on {MountPoint} did not end; they are left behind.");
     }
 
-    static FuseConnection Serve(FuseDevice device, IFuseFileSystem fileSystem, FuseNegotiation negotiation, FuseOptions options, string path, int connectionId)
+    /// <summary>Answers INIT and starts the threads.</summary>
+    static FuseConnection Serve(FuseDevice device, IFuseFileSystem fileSystem, FuseOptions options, bool ioUring, string path, int connectionId)
     {
-        FuseSession session = new(fileSystem, negotiation, options);
-        DeviceTransport transport = new(session, device, options.Threads, clone: options.Transport != FuseTransportKind.SingleDescriptor);
-        session.Workers = transport.Workers;
-        FuseConnection connection = new(device, session, transport, options, path, connectionId);
-        fileSystem.Connected(connection);
-        transport.Start();
-        return connection;
-    }
-
-    static FuseNegotiation Handshake(FuseDevice device, FuseOptions options)
-    {
-        Span<byte> buffer = stackalloc byte[DeviceWorker.BufferSize];
-        while (true)
+        FuseInitIn offer = FuseHandshake.Receive(device, out ulong unique);
+        FuseNegotiation settled = FuseHandshake.Negotiate(offer, options, ioUring);
+        FuseSession session = new(fileSystem, settled, options);
+        RingTransport? rings = settled.Has(FuseFeatures.OverIoUring) ? RingTransport.TryCreate(session, device, options) : null;
+        if (rings is null && settled.Has(FuseFeatures.OverIoUring))
         {
-            if (!device.WaitReadable(HandshakePatience)) throw new FuseException("The kernel sent no INIT.", Errno.ETIMEDOUT);
-            int length = device.Read(buffer, out Errno errno);
-            if (length < 0 && errno is Errno.EINTR or Errno.EAGAIN) continue;
-            if (length < 0) throw new FuseException($"Cannot read INIT: {errno}.", errno);
-            if (!FuseHandshake.TryRead(buffer[..length], out FuseInHeader header, out FuseInitIn offer))
-                throw new FuseException("The first message of the kernel is no INIT; is the descriptor in use already?", Errno.EPROTO);
-            if (offer.Major < FuseHandshake.Major) throw new FuseException($"The kernel speaks FUSE {offer.Major}, which is too old.", Errno.EPROTO);
-            if (offer.Major > FuseHandshake.Major)
-            {
-                // It repeats INIT with our major.
-                Reply(device, header.Unique, new FuseInitOut { Major = FuseHandshake.Major, Minor = FuseNegotiation.NewestMinor });
-                continue;
-            }
-            FuseNegotiation negotiation = FuseHandshake.Negotiate(offer, options, ioUring: false);
-            Reply(device, header.Unique, FuseHandshake.Answer(negotiation, options));
-            return negotiation;
+            settled = FuseHandshake.Negotiate(offer, options, ioUring: false);
+            session = new FuseSession(fileSystem, settled, options);
+        }
+        FuseConnection connection = new(device, session, options, path, connectionId);
+        try
+        {
+            fileSystem.Connected(connection);
+            FuseHandshake.Reply(device, unique, FuseHandshake.Answer(settled, options));
+            connection.Start(FuseTransports.Choose(session, device, options, rings));
+            return connection;
+        }
+        catch
+        {
+            rings?.Abandon();
+            connection._control?.Dispose();
+            throw;
         }
     }
 
-    static void Reply(FuseDevice device, ulong unique, FuseInitOut answer)
+    void Start(FuseTransport transport)
     {
-        ReadOnlySpan<byte> body = MemoryMarshal.AsBytes(new ReadOnlySpan<FuseInitOut>(in answer));
-        FuseOutHeader header = new() { Len = (uint)(FuseOutHeader.Size + body.Length), Unique = unique };
-        Errno errno = device.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), body, default);
-        if (errno != Errno.None) throw new FuseException($"The kernel refused our answer to INIT: {errno}.", errno);
+        _transport = transport;
+        _session.Workers = transport.Workers;
+        transport.Start();
+        _ = EndAsync(transport);
     }
 
-    async Task EndAsync()
+    async Task EndAsync(FuseTransport transport)
     {
-        await _transport.Completion;
+        await transport.Completion;
         _session.CancelDeferred();
         try
         {
@@ -204,8 +192,9 @@ public sealed class FuseConnection : IDisposable
         {
             _options.Log(FuseLogLevel.Error, $"The end of the mount on {MountPoint}: the filesystem failed: {fault}");
         }
-        _transport.Dispose();
+        transport.Dispose();
         _device.Dispose();
         _control?.Dispose();
+        _ended.SetResult();
     }
 }

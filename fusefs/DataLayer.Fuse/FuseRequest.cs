@@ -17,8 +17,9 @@ public sealed class FuseRequest
     int _thread;
     bool _answered = true;
     DeferredRequest? _deferred;
-    byte[]? _payload;
-    int _payloadSize;
+    bool _hasPayload;
+    Memory<byte> _payload;
+    byte[]? _rented;
     bool _finished;
 
     internal FuseRequest(FuseWorker worker)
@@ -75,7 +76,7 @@ public sealed class FuseRequest
         Uid = header.Uid;
         Gid = header.Gid;
         Pid = header.Pid;
-        _payload = null;
+        _hasPayload = false;
         _thread = Environment.CurrentManagedThreadId;
         _answered = false;
     }
@@ -89,7 +90,7 @@ public sealed class FuseRequest
         if (_deferred is not null) return;
         if (IsAnswered || _thread != Environment.CurrentManagedThreadId)
             throw new InvalidOperationException($"{this} can be deferred only in its handler, before it is answered.");
-        _payload = null; // the worker's own buffer
+        _hasPayload = false; // The worker's own buffer.
         _deferred = _worker.Defer(this);
         GC.ReRegisterForFinalize(this);
     }
@@ -105,18 +106,18 @@ public sealed class FuseRequest
     /// <param name="size">Bytes, at most <see cref="FuseNegotiation.MaxRead"/> (and at least 64 KiB are always possible).</param>
     public Memory<byte> TakePayload(int size)
     {
-        if (_payload is not null || IsAnswered) throw new InvalidOperationException($"{this} has its payload already, or is answered.");
-        _payload = _deferred is null ? _worker.Scratch(this, size) : _worker.Payloads.Rent(size);
-        _payloadSize = size;
-        return _payload.AsMemory(0, size);
+        if (_hasPayload || IsAnswered) throw new InvalidOperationException($"{this} has its payload already, or is answered.");
+        _payload = _deferred is null ? _worker.Scratch(this, size)[..size] : (_rented = _worker.Payloads.Rent(size)).AsMemory(0, size);
+        _hasPayload = true;
+        return _payload;
     }
 
     /// <summary>Sends the first <paramref name="length"/> bytes of the payload.</summary>
     public void ReplyPayload(int length)
     {
-        if (_payload is null || (uint)length > (uint)_payloadSize)
+        if (!_hasPayload || (uint)length > (uint)_payload.Length)
             throw new ArgumentOutOfRangeException(nameof(length), length, "More than the payload that was taken.");
-        Answer(Errno.None, default, _payload.AsSpan(0, length));
+        Answer(Errno.None, default, _payload.Span[..length]);
     }
 
     /// <summary>Sends bytes from anywhere, for instance from a mapping of a pack: on /dev/fuse the kernel copies them from
@@ -198,8 +199,8 @@ public sealed class FuseRequest
         GC.SuppressFinalize(this);
 #pragma warning restore CA1816
         _finished = true;
-        if (_payload is not null && error == Errno.None) _worker.Payloads.Return(_payload);
-        else if (_payload is not null) _worker.Payloads.Forget(_payload);
+        if (_rented is not null && error == Errno.None) _worker.Payloads.Return(_rented);
+        else if (_rented is not null) _worker.Payloads.Forget(_rented);
         _worker.Complete(_deferred!);
     }
 
@@ -208,8 +209,8 @@ public sealed class FuseRequest
 
     ~FuseRequest()
     {
-        if (_deferred!.TryClaim(forLibrary: true)) _worker.Drop(this, _payload);
-        else if (_payload is not null) _worker.Payloads.Forget(_payload);
+        if (_deferred!.TryClaim(forLibrary: true)) _worker.Drop(this);
+        if (_rented is not null) _worker.Payloads.Forget(_rented);
         _worker.Complete(_deferred);
     }
 }

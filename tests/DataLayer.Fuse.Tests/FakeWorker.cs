@@ -28,7 +28,7 @@ sealed class FakeWorker : FuseWorker
     /// <summary>Set while fuzzing, to count instead of keep.</summary>
     public Action<ulong>? OnAnswer { get; set; }
 
-    public override byte[] Scratch(FuseRequest request, int size) => _scratch;
+    public override Memory<byte> Scratch(FuseRequest request, int size) => _scratch;
 
     protected override Errno Transmit(ulong unique, int ringEntry, Errno error, ReadOnlySpan<byte> head, ReadOnlySpan<byte> data)
     {

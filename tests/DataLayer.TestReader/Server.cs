@@ -17,7 +17,8 @@ static class Server
             {
                 Source = "test,with\\odd characters",
                 AllowOther = options.Contains("allow-other"),
-                Transport = options.Contains("single") ? FuseTransportKind.SingleDescriptor : FuseTransportKind.ClonedDescriptors,
+                Transport = options.Contains("single") ? FuseTransportKind.SingleDescriptor : options.Contains("uring") ? FuseTransportKind.IoUring : FuseTransportKind.ClonedDescriptors,
+                EnableUring = options.Contains("uring"),
             });
             Console.Out.WriteLine($"ready {connection.Transport} {connection.ConnectionId}");
             Console.Out.Flush();

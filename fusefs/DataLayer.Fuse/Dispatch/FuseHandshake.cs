@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace DataLayer.Fuse;
 
-/// <summary>INIT: what the kernel offers in, what we take out. Pure.</summary>
+/// <summary>INIT: what the kernel offers in, what we take out.</summary>
 static class FuseHandshake
 {
     public const int Major = 7;
@@ -13,6 +13,9 @@ static class FuseHandshake
     const int MaxWrite = 4096;
 
     const int PageSize = 4096;
+
+    /// <summary>INIT waits in the descriptor before mount(2) returns; only a broken descriptor makes this pass.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <summary>FUSE_DEFAULT_MAX_PAGES_PER_REQ: what one request carries without the feature MaxPages.</summary>
     const int DefaultMaxPages = 32;
@@ -27,6 +30,34 @@ static class FuseHandshake
         FuseFeatures.MaxPages | FuseFeatures.CacheSymlinks | FuseFeatures.ExplicitInvalData | FuseFeatures.InitExt |
         FuseFeatures.HasExpireOnly | FuseFeatures.HasResend | FuseFeatures.DirectIoAllowMmap | FuseFeatures.Passthrough |
         FuseFeatures.OverIoUring;
+
+    /// <summary>Waits for an INIT of our major.</summary>
+    public static FuseInitIn Receive(FuseDevice device, out ulong unique)
+    {
+        Span<byte> buffer = stackalloc byte[DeviceWorker.BufferSize];
+        while (true)
+        {
+            if (!device.WaitReadable(Patience)) throw new FuseException("The kernel sent no INIT.", Errno.ETIMEDOUT);
+            int length = device.Read(buffer, out Errno errno);
+            if (length < 0 && errno is Errno.EINTR or Errno.EAGAIN) continue;
+            if (length < 0) throw new FuseException($"Cannot read INIT: {errno}.", errno);
+            if (!TryRead(buffer[..length], out FuseInHeader header, out FuseInitIn offer))
+                throw new FuseException("The first message of the kernel is no INIT; is the descriptor in use already?", Errno.EPROTO);
+            if (offer.Major < Major) throw new FuseException($"The kernel speaks FUSE {offer.Major}, which is too old.", Errno.EPROTO);
+            unique = header.Unique;
+            if (offer.Major == Major) return offer;
+            // It repeats INIT with our major.
+            Reply(device, unique, new FuseInitOut { Major = Major, Minor = FuseNegotiation.NewestMinor });
+        }
+    }
+
+    public static void Reply(FuseDevice device, ulong unique, FuseInitOut answer)
+    {
+        ReadOnlySpan<byte> body = MemoryMarshal.AsBytes(new ReadOnlySpan<FuseInitOut>(in answer));
+        FuseOutHeader header = new() { Len = (uint)(FuseOutHeader.Size + body.Length), Unique = unique };
+        Errno errno = device.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), body, default);
+        if (errno != Errno.None) throw new FuseException($"The kernel refused our answer to INIT: {errno}.", errno);
+    }
 
     /// <summary>Reads an INIT request.</summary>
     /// <returns>False if it is malformed.</returns>

@@ -40,8 +40,8 @@ abstract class FuseWorker
         return true;
     }
 
-    /// <summary>A pinned array of at least <paramref name="size"/> bytes for an answer sent by this thread before it takes the next request.</summary>
-    public abstract byte[] Scratch(FuseRequest request, int size);
+    /// <summary>At least <paramref name="size"/> bytes for an answer sent by this thread before it takes the next request.</summary>
+    public abstract Memory<byte> Scratch(FuseRequest request, int size);
 
     /// <summary>Sends one answer; any thread.</summary>
     /// <param name="ringEntry">As given by the request.</param>
@@ -61,12 +61,11 @@ abstract class FuseWorker
     public void Complete(DeferredRequest deferred) => _session.Remove(deferred);
 
     /// <summary>From the finalizer of a deferred request that nobody can answer any more.</summary>
-    public void Drop(FuseRequest request, byte[]? payload)
+    public void Drop(FuseRequest request)
     {
         _session.Log(FuseLogLevel.Error, $"{request} was dropped without an answer; answered with EIO.");
         Counters.CountUnanswered();
         Send(request, Errno.EIO, default, default);
-        if (payload is not null) Payloads.Forget(payload);
     }
 
     /// <summary>Answers a deferred request in the filesystem's place.</summary>

@@ -28,7 +28,7 @@ sealed unsafe class DeviceWorker(FuseSession session, int index, FuseDevice devi
         }
     }
 
-    public override byte[] Scratch(FuseRequest request, int size)
+    public override Memory<byte> Scratch(FuseRequest request, int size)
     {
         // Grown by powers of two to the largest answer this thread has built; untouched pages cost no memory.
         if (_scratch.Length < size)

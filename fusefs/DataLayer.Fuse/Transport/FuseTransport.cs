@@ -19,10 +19,10 @@ abstract class FuseTransport : IDisposable
     /// <summary>Releases descriptors and memory. Only after <see cref="Completion"/>.</summary>
     public abstract void Dispose();
 
-    /// <summary>Starts all threads. Counted before the first one runs: one that ended at once would otherwise complete the transport.</summary>
+    /// <summary>Starts threads. Counted before the first one runs: one that ended at once would otherwise complete the transport.</summary>
     protected void StartThreads(IReadOnlyCollection<(string Name, Action Body)> threads)
     {
-        _running = threads.Count;
+        Interlocked.Add(ref _running, threads.Count);
         foreach ((string name, Action body) in threads)
         {
             Thread thread = new(() => Run(body))

@@ -1,0 +1,30 @@
+namespace DataLayer.Fuse;
+
+/// <summary>The one place that decides how a connection's requests travel.</summary>
+/// <remarks>
+/// Auto prefers io_uring: 1.2–2 times the throughput where latency counts. It gives up kill -9 survival (requests in a dead
+/// process's rings are neither sent again nor failed), so a mount with a holder asks for ClonedDescriptors.
+/// </remarks>
+static class FuseTransports
+{
+    /// <summary>
+    /// Whether INIT should take io_uring if the kernel offers it. Asked before the mount is made, because the kernel decides
+    /// then what it offers, and <see cref="FuseOptions.EnableUring"/> must have its effect.
+    /// </summary>
+    public static bool MayUseIoUring(FuseOptions options) =>
+        options.Transport is FuseTransportKind.Auto or FuseTransportKind.IoUring && RingTransport.IsEnabled(options.EnableUring);
+
+    /// <summary>After INIT was answered.</summary>
+    /// <param name="rings">Not null when INIT took io_uring.</param>
+    public static FuseTransport Choose(FuseSession session, FuseDevice device, FuseOptions options, RingTransport? rings)
+    {
+        if (rings is not null)
+        {
+            session.Workers = rings.Workers;
+            if (rings.TryRegister()) return rings;
+        }
+        if (options.Transport == FuseTransportKind.IoUring)
+            session.Log(FuseLogLevel.Warning, "FUSE over io_uring is not available (kernel 6.14 with fuse.enable_uring=1, io_uring permitted); using /dev/fuse.");
+        return new DeviceTransport(session, device, options.Threads, clone: options.Transport != FuseTransportKind.SingleDescriptor);
+    }
+}
