@@ -66,7 +66,13 @@ internal static class EpochsCommand
         }
 
         IReadOnlyList<Row> rows = new Report.Table(results, options).Build();
-        AnsiConsole.Profile.Width = Math.Max(AnsiConsole.Profile.Width, Console.IsOutputRedirected ? 250 : 0);
+        if (Console.IsOutputRedirected)
+        {
+            // Some environments claim a colour terminal for pipes and files too; and nothing folds lines there.
+            AnsiConsole.Profile.Width = 250;
+            AnsiConsole.Profile.Capabilities.ColorSystem = ColorSystem.NoColors;
+        }
+
         ReportWriter.Print(rows, results.Failures, machine, AnsiConsole.Console);
         if (parsed.GetValue(Json) is { } json) await File.WriteAllTextAsync(json, ReportWriter.ToJson(rows, results, machine, options), CancellationToken.None);
         if (parsed.GetValue(Markdown) is { } markdown) await File.WriteAllTextAsync(markdown, ReportWriter.Markdown(rows, machine), CancellationToken.None);

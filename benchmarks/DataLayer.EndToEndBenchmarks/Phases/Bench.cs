@@ -99,6 +99,9 @@ internal sealed class Bench(
         File.WriteAllText("/proc/sys/vm/drop_caches", what.ToString(System.Globalization.CultureInfo.InvariantCulture));
     }
 
+    /// <summary>A cache size that holds the data set and whatever a cache keeps beside it.</summary>
+    internal static long AmpleCache(Dataset dataset) => (2 * dataset.Index.TotalBytes) + (1L << 30);
+
     /// <summary>Every target reads the files of a round in one order, and no two rounds have the same.</summary>
     internal static ulong SeedOf(string step, int round)
     {

@@ -56,6 +56,7 @@ internal static class BenchmarkRun
         if (Starts(bench, LocalPhases.Warm)) await LocalPhases.RunWarm(bench, dataset, targets);
         if (dataset.Spec.Name == "w1" && Starts(bench, MetadataPhase.Name, needsRoot: true)) await MetadataPhase.Run(bench, dataset, targets);
         if (dataset.Spec.Name == "w2" && Starts(bench, FirstTouchPhase.Name, needsRoot: true)) await FirstTouchPhase.Run(bench, dataset, targets);
+        if (local.Any(bench.Options.Wants)) await LocalPhases.KeepStats(bench, "local", dataset, targets);
         if (dataset.Spec.Name == "w1" && Starts(bench, LocalPhases.Memory)) await LocalPhases.RunMemory(bench, dataset, targets);
         if (dataset.Spec.Name == "w1" && Starts(bench, LocalPhases.Start)) await LocalPhases.RunStart(bench, dataset, targets);
         if (dataset.Spec.Name == "w1" && Starts(bench, HalfCachePhase.Name, needsRoot: true)) await HalfCachePhase.Run(bench, dataset, targets);
@@ -67,6 +68,7 @@ internal static class BenchmarkRun
         if (bench.Options.Wants(LocalPhases.Dropped) || bench.Options.Wants(LocalPhases.Warm)) await LocalPhases.Fill(bench, dataset, targets);
         if (Starts(bench, LocalPhases.Dropped, needsRoot: true)) await LargeFilePhase.RunDropped(bench, dataset, targets);
         if (Starts(bench, LocalPhases.Warm)) await LargeFilePhase.RunWarm(bench, dataset, targets);
+        if (bench.Options.Wants(LocalPhases.Dropped) || bench.Options.Wants(LocalPhases.Warm)) await LocalPhases.KeepStats(bench, "local", dataset, targets);
     }
 
     private static bool Starts(Bench bench, string phase, bool needsRoot = false)

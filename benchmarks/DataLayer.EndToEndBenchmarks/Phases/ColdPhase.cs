@@ -15,6 +15,7 @@ namespace DataLayer.EndToEndBenchmarks.Phases;
 internal static class ColdPhase
 {
     internal const string Name = "cold";
+    private const string Epochs = "epoch";
 
     internal static async Task Run(Bench bench, Dataset dataset, IReadOnlyList<Target> targets)
     {
@@ -37,16 +38,16 @@ internal static class ColdPhase
         RequestCounters before = await bench.Server.Counters();
         long start = Stopwatch.GetTimestamp();
         if (target is FuseTarget own) own.ListsAtMount = true;
-        await target.Open(dataset, 2 * dataset.Index.TotalBytes, bench.Cancellation);
+        await target.Open(dataset, Bench.AmpleCache(dataset), bench.Cancellation);
         double mounting = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var values = new Dictionary<string, double>();
         Bench.AddRequests(values, (await bench.Server.Counters()).Since(before));
         bench.Results.Add(Name, dataset.Spec.Name, target.Name, "mount", round, mounting, values);
-        await bench.Measure(Name, "epoch", round, target, dataset, ReaderMode.VerifiedFiles);
+        await bench.Measure(Name, Epochs, round, target, dataset, ReaderMode.VerifiedFiles);
     }
 
     /// <summary>The plain client as a process of its own.</summary>
-    internal static async Task Plain(Bench bench, Dataset dataset, int connections, int round, long sliceBytes = 0)
+    internal static async Task Plain(Bench bench, Dataset dataset, int connections, int round, string step = Epochs, long sliceBytes = 0)
     {
         double serverCpu = bench.Server.Probe.CpuSeconds;
         string line = await Shell.Check(ReaderPool.Executable,
@@ -55,10 +56,10 @@ internal static class ColdPhase
             "--port", bench.Server.Address.Port.ToString(CultureInfo.InvariantCulture),
             "--connections", connections.ToString(CultureInfo.InvariantCulture),
             "--slice", sliceBytes.ToString(CultureInfo.InvariantCulture),
-            "--seed", Bench.SeedOf("epoch", round).ToString(CultureInfo.InvariantCulture),
+            "--seed", Bench.SeedOf(Epochs, round).ToString(CultureInfo.InvariantCulture),
         ], TimeSpan.FromMinutes(10));
         PlainResult result = JsonSerializer.Deserialize<PlainResult>(line)!;
-        bench.Results.Add(Name, dataset.Spec.Name, $"plain-{connections}", "epoch", round, result.Seconds, new Dictionary<string, double>
+        bench.Results.Add(Name, dataset.Spec.Name, $"plain-{connections}", step, round, result.Seconds, new Dictionary<string, double>
         {
             ["files"] = dataset.Index.Count,
             ["bytes"] = result.Bytes,

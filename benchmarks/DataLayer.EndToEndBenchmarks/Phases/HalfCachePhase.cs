@@ -41,6 +41,7 @@ internal static class HalfCachePhase
                     bench.Results.Add(Name, dataset.Spec.Name, target.Name, "cache", round, epoch.Seconds, values);
                 }
 
+                await LocalPhases.KeepStats(bench, Name, dataset, [target]);
                 await target.Close();
             });
         }

@@ -18,7 +18,7 @@ internal static class LargeFilePhase
     /// <summary>Every byte over the link, for one reader and for all at once.</summary>
     internal static async Task RunCold(Bench bench, Dataset dataset, IReadOnlyList<Target> targets)
     {
-        await ColdPhase.Plain(bench, dataset, 16, 1, 8 << 20);
+        await ColdPhase.Plain(bench, dataset, 16, 1, "read by 1", 8 << 20);
         foreach (Target target in targets.Where(target => target.HasSource))
         {
             int rounds = target.IsPeer ? 1 : bench.Options.ColdRounds;
@@ -31,7 +31,7 @@ internal static class LargeFilePhase
                         await target.Close();
                         Libc.sync();
                         if (target is FuseTarget own) own.ListsAtMount = true;
-                        await target.Open(dataset, 2 * dataset.Index.TotalBytes, bench.Cancellation);
+                        await target.Open(dataset, Bench.AmpleCache(dataset), bench.Cancellation);
                         await bench.Measure(ColdPhase.Name, $"read by {readers}", round, target, dataset, ReaderMode.VerifiedSequential, readers);
                     });
                 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using DataLayer.EndToEndBenchmarks.Data;
 using DataLayer.EndToEndBenchmarks.Reading;
 using DataLayer.EndToEndBenchmarks.Targets;
@@ -20,7 +21,7 @@ internal static class LocalPhases
                 if (target.Root.Length == 0 || (target.HasSource && target.Probe is null))
                 {
                     if (target is FuseTarget own) await Snapshot(bench, own, dataset);
-                    await target.Open(dataset, 2 * dataset.Index.TotalBytes, bench.Cancellation);
+                    await target.Open(dataset, Bench.AmpleCache(dataset), bench.Cancellation);
                 }
 
                 await bench.Read(target, dataset, mode, seed: 1, dataset.Spec.Files == 1 ? 1 : null);
@@ -91,10 +92,26 @@ internal static class LocalPhases
                 await bench.Try(Start, target, dataset, async () =>
                 {
                     await target.Stop();
-                    Epoch first = await bench.ReadFirst(target.Root, dataset, () => target.Launch(dataset, 2 * dataset.Index.TotalBytes));
+                    Epoch first = await bench.ReadFirst(target.Root, dataset, () => target.Launch(dataset, Bench.AmpleCache(dataset)));
                     await target.WaitUntilMounted(bench.Cancellation);
                     bench.Results.Add(Start, dataset.Spec.Name, target.Name, "first read", round, first.Seconds);
                 });
+            }
+        }
+    }
+
+    /// <summary>What our mounts say of themselves. That they cannot is noted, and no reason to leave out what follows.</summary>
+    internal static async Task KeepStats(Bench bench, string phase, Dataset dataset, IReadOnlyList<Target> targets)
+    {
+        foreach (FuseTarget target in targets.OfType<FuseTarget>().Where(target => target.Probe is not null))
+        {
+            try
+            {
+                bench.Results.Keep(phase, dataset.Spec.Name, target.Name, await target.Stats());
+            }
+            catch (Exception error) when (error is BenchmarkException or JsonException)
+            {
+                bench.Results.Fail(phase, dataset.Spec.Name, target.Name, "stats: " + error.Message);
             }
         }
     }

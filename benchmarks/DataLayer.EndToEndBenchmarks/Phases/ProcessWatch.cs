@@ -11,6 +11,7 @@ internal sealed class ProcessWatch : IDisposable
     private readonly Timer? _timer;
     private readonly double _cpu;
     private readonly Dictionary<string, long> _wakeUps = [];
+    private readonly long _mapped;
     private long _peak;
 
     internal ProcessWatch(ProcessProbe? probe)
@@ -19,6 +20,7 @@ internal sealed class ProcessWatch : IDisposable
         if (probe is null) return;
         _cpu = probe.CpuSeconds;
         _wakeUps = probe.WakeUps();
+        _mapped = probe.Memory("RssFile");
         _timer = new Timer(_ => Sample(), null, TimeSpan.Zero, Interval);
     }
 
@@ -33,6 +35,8 @@ internal sealed class ProcessWatch : IDisposable
             ["mountWakeUps"] = _probe.WakeUps().Sum(thread => thread.Value - _wakeUps.GetValueOrDefault(thread.Key)),
             ["rssAnonPeak"] = Interlocked.Read(ref _peak),
             ["rssAnon"] = _probe.Memory("RssAnon"),
+            // Pages it has mapped are not dropped with the page cache: what it keeps of the data shows here.
+            ["rssFileBefore"] = _mapped,
             ["rssFile"] = _probe.Memory("RssFile"),
         };
     }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace DataLayer.EndToEndBenchmarks.Phases;
 
 /// <summary>One thing measured once, as it goes into the JSON report.</summary>
@@ -9,14 +11,19 @@ internal sealed record Measurement(
 /// <summary>What could not be measured, and why.</summary>
 internal sealed record Failure(string Phase, string Data, string Target, string Reason);
 
+/// <summary>What a mount said of itself: the answer of `dl-fuse stats --json`.</summary>
+internal sealed record Statement(string Phase, string Data, string Target, JsonElement Stats);
+
 /// <summary>All measurements of a run, in order.</summary>
 internal sealed class Results(TextWriter progress)
 {
     private readonly List<Measurement> _measurements = [];
     private readonly List<Failure> _failures = [];
+    private readonly List<Statement> _stats = [];
 
     internal IReadOnlyList<Measurement> Measurements => _measurements;
     internal IReadOnlyList<Failure> Failures => _failures;
+    internal IReadOnlyList<Statement> Stats => _stats;
 
     internal void Add(string phase, string data, string target, string step, int round, double seconds, Dictionary<string, double>? values = null)
     {
@@ -26,6 +33,9 @@ internal sealed class Results(TextWriter progress)
             : values.TryGetValue("bytes", out double bytes) ? $"{bytes / seconds / 1e9,9:F2} GB/s" : "";
         progress.WriteLine($"  {data} {phase,-11} {target,-8} {step,-18} {round,2}  {seconds,9:F3} s {rate}");
     }
+
+    /// <summary>Keeps what a mount says of itself at the end of a phase, as it says it.</summary>
+    internal void Keep(string phase, string data, string target, JsonElement stats) => _stats.Add(new Statement(phase, data, target, stats));
 
     internal void Fail(string phase, string data, string target, string reason)
     {

@@ -53,7 +53,7 @@ internal static class ReportWriter
     }
 
     internal static string ToJson(IReadOnlyList<Row> rows, Results results, Machine machine, BenchmarkOptions options) =>
-        JsonSerializer.Serialize(new { machine, options, rows, results.Measurements, results.Failures }, Json);
+        JsonSerializer.Serialize(new { machine, options, rows, results.Measurements, results.Stats, results.Failures }, Json);
 
     private static string Describe(Machine machine) =>
         $"{machine.Processors} × {machine.Processor}, {machine.MemoryGiB:F0} GiB, Linux {machine.Kernel}, {machine.Filesystem}, " +

@@ -33,6 +33,7 @@ internal sealed class Table(Results results, BenchmarkOptions options)
         Memory();
         Values("W1 warm epoch, CPU of the mount", LocalPhases.Warm, "unverified", "mountCpu", 1, "s", "≤ 0.05 s", cpu => cpu <= 0.05);
         Values("W1 warm epoch, wake-ups of the mount", LocalPhases.Warm, "unverified", "mountWakeUps", 1, "", "", null);
+        Values("W1, RssFile of the mount after dropping the page cache", LocalPhases.Dropped, "epoch", "rssFileBefore", 1 << 20, "MB", "", null);
         Start();
         return _rows;
     }
