@@ -31,6 +31,8 @@ static class MountCommand
         Option<string[]> without = new("--without") { Description = "Do as if the kernel lacked a FUSE feature (repeatable), for tests and old kernels: see README.", HelpName = "FEATURE", Hidden = true };
         Option<int> minor = new("--fuse-minor") { Description = "Newest FUSE protocol minor to speak, for tests.", Hidden = true, DefaultValueFactory = _ => FuseNegotiation.NewestMinor };
         Option<FuseTransportKind> transport = new("--transport") { Description = "How requests are taken from the kernel.", Hidden = true, DefaultValueFactory = _ => FuseTransportKind.Auto };
+        Option<bool> enableUring = new("--enable-uring") { Description = "Turn FUSE over io_uring on for this machine where the kernel has it (root)." };
+        Option<bool> noUring = new("--no-io-uring") { Description = "Take requests from /dev/fuse even where io_uring is on." };
         SharedOptions shared = new();
 
         Command command = new("mount", """
@@ -40,7 +42,7 @@ static class MountCommand
             Runs in the foreground until interrupted, prints one line when ready.
             """)
         {
-            places, cacheDir, cacheSize, snapshot, refresh, deadline, allowOther, uid, gid, fileMode, dirMode, openMode, xattr, metrics, daemon, logFile, without, minor, transport,
+            places, cacheDir, cacheSize, snapshot, refresh, deadline, allowOther, uid, gid, fileMode, dirMode, openMode, xattr, metrics, daemon, logFile, without, minor, transport, enableUring, noUring,
         };
         shared.AddTo(command);
         command.Validators.Add(result =>
@@ -83,7 +85,8 @@ static class MountCommand
                     AllowOther = parsed.GetValue(allowOther),
                     DisabledFeatures = disabled,
                     MaxMinor = parsed.GetValue(minor),
-                    Transport = parsed.GetValue(transport),
+                    Transport = parsed.GetValue(noUring) ? FuseTransportKind.ClonedDescriptors : parsed.GetValue(transport),
+                    EnableUring = parsed.GetValue(enableUring),
                 },
             };
             options.Validate();
