@@ -21,13 +21,13 @@ internal sealed class S3Listing
     /// <summary>Pages ahead of the consumer: 32 × 1000 entries of about 250 bytes.</summary>
     const int PagesAhead = 32;
 
-    /// <summary>Keys that a piece cut at directories should have: its last page is half empty, so the cost is about 1/5.</summary>
-    const int KeysPerPiece = 2500;
+    /// <summary>Pages that a piece should have: the last one is half empty, so the cost is about 1/5.</summary>
+    const double PagesPerPiece = 2.5;
 
-    /// <summary>Guesses at once for one range: with the alphabet of file names, three rounds then find any cut.</summary>
+    /// <summary>Guesses at once for one range: one for each of the places in a name where numbering usually varies.</summary>
     const int GuessesAtOnce = 8;
 
-    /// <summary>Requests spent may be this many more than 1.5 × those the keys so far needed.</summary>
+    /// <summary>Requests spent may be this many more than 1.5 × the pages that the keys so far fill.</summary>
     const int SpareRequests = 6;
 
     /// <summary>Pages in a row that bring nothing forward. Honest servers send a few (delete markers, filtered keys).</summary>
@@ -44,6 +44,8 @@ internal sealed class S3Listing
     int _active;
     int _sent;
     long _keys;
+    int _pageSize = 1;
+    bool _onlyTokens;
 
     public S3Listing(ListRequests requests, S3Location location, int maxRequests, CancellationToken cancellation)
     {
@@ -87,6 +89,7 @@ internal sealed class S3Listing
     async Task ListAsync(KeyRange range)
     {
         string? token = null;
+        byte[]? last = null;
         int idle = 0;
         while (true)
         {
@@ -101,6 +104,8 @@ internal sealed class S3Listing
             bool more;
             lock (_sync)
             {
+                // A server that ignores start-after begins again; then only its own tokens lead on, from the beginning.
+                if (after is not null && token is null && page.Entries.Count > 0 && page.Entries[0].Key.AsSpan().SequenceCompareTo(after) <= 0) _onlyTokens = true;
                 entries = TakeEntries(page, range);
                 more = Advance(page, range);
                 range.IsDone = !more;
@@ -109,11 +114,14 @@ internal sealed class S3Listing
             }
             if (entries.Count > 0) await _pages.Writer.WriteAsync(entries, _stop.Token);
             if (!more) return;
-            // Past the page's last key the server goes on by key; where that did not move, by its own token.
-            bool moved = !ReferenceEquals(range.After, after);
+
+            bool moved = page.Last is not null && (last is null || page.Last.AsSpan().SequenceCompareTo(last) > 0);
+            if (moved) last = page.Last;
             idle = moved ? 0 : idle + 1;
-            if (!moved && (page.NextToken is null || page.NextToken == token || idle >= IdlePages)) throw Unusable("pages that never come to an end");
-            token = moved ? null : page.NextToken;
+            // By key where that leads on: it needs no state of the server's.
+            string? next = _onlyTokens || ReferenceEquals(range.After, after) ? page.NextToken : null;
+            if (idle >= IdlePages || (ReferenceEquals(range.After, after) && (next is null || next == token))) throw Unusable("pages that never come to an end");
+            token = next;
         }
     }
 
@@ -130,12 +138,9 @@ internal sealed class S3Listing
             else taken.Add(entry with { Key = key });
         }
         _keys += taken.Count;
+        _pageSize = Math.Max(_pageSize, page.Entries.Count);
         range.KeysSinceFound += taken.Count;
-        if (page.Entries.Count > 0)
-        {
-            // First and last differ where names do; the ones between differ in what comes after.
-            for (int i = 0; i < page.Entries.Count; i += Math.Max(1, page.Entries.Count / 32)) _split.Learn(page.Entries[i].Key);
-        }
+        _split.Learn(page.Entries);
         return taken;
     }
 
@@ -151,17 +156,21 @@ internal sealed class S3Listing
         return true;
     }
 
+    double KeysPerPiece => PagesPerPiece * _pageSize;
+
+    long RequestsToSpare => SpareRequests + _keys * 3 / 2 / _pageSize - _sent;
+
     /// <summary>Gives away parts of a range that just proved to have more than a page. Called under the lock.</summary>
     void Divide(KeyRange range)
     {
         int free = _limit - _active;
-        if (free <= 0 || range.IsDone || range.IsProbing || range.After is null) return;
+        if (free <= 0 || _onlyTokens || range.IsDone || range.IsProbing || range.After is null) return;
         if (range.DirectoriesPassed < range.Directories.Length)
         {
             DivideAtDirectories(range, free);
             return;
         }
-        if (_sent + 1 > SpareRequests + _keys * 3 / 2 / 1000) return;
+        if (RequestsToSpare < 1) return;
         if (NextToProbe(range) is { } directory)
         {
             range.IsProbing = true;
@@ -177,7 +186,7 @@ internal sealed class S3Listing
     void DivideAtDirectories(KeyRange range, int free)
     {
         int first = range.DirectoriesPassed, left = range.Directories.Length - first;
-        long pieces = Math.Min(Math.Min(left, free), range.KeysPerDirectory * left / KeysPerPiece);
+        long pieces = Math.Min(Math.Min(left, free), (long)(range.KeysPerDirectory * left / KeysPerPiece));
         for (long piece = pieces; piece > 0; piece--)
         {
             int cut = first + (int)(left * piece / (pieces + 1));
@@ -188,10 +197,9 @@ internal sealed class S3Listing
 
     void DivideByGuess(KeyRange range, int free)
     {
-        long affordable = SpareRequests + _keys * 3 / 2 / 1000 - _sent;
-        int count = (int)Math.Min(Math.Min(free, GuessesAtOnce), affordable);
-        if (count <= 0) return;
-        List<byte[]> cuts = _split.Choose(range.After!, range.UpTo, Common(range), count);
+        int count = (int)Math.Min(Math.Min(free, GuessesAtOnce), RequestsToSpare);
+        if (count <= 0 || range.LastPage.Count == 0) return;
+        List<byte[]> cuts = _split.Choose(range.After!, range.UpTo, Common(range), range.LastPage, KeysPerPiece, count);
         for (int i = cuts.Count - 1; i >= 0; i--) GiveAway(range, cuts[i], []);
     }
 

@@ -202,8 +202,15 @@ public sealed class FaultyS3Server : IS3Server
     {
         foreach (Socket socket in _connections.Keys)
         {
-            socket.LingerState = new LingerOption(true, 0);
-            socket.Dispose();
+            try
+            {
+                socket.LingerState = new LingerOption(true, 0);
+                socket.Dispose();
+            }
+            catch (ObjectDisposedException)
+            {
+                // Its own loop closed it just now.
+            }
         }
     }
 

@@ -97,7 +97,7 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
         bool versions = call.Kind == S3CallKind.ListVersions;
         int maxKeys = Math.Min(server.PageLimit, call.Query.TryGetValue("max-keys", out string? max) ? int.Parse(max, CultureInfo.InvariantCulture) : 1000);
         byte[]? after = call.Query.TryGetValue("continuation-token", out string? token) ? Convert.FromHexString(token)
-            : server.IgnoreStartAfter ? null
+            : server.IgnoreStartAfter && !versions ? null
             : call.Query.TryGetValue(versions ? "key-marker" : "start-after", out string? start) ? Encoding.UTF8.GetBytes(start)
             : null;
         byte[] body = S3ListAnswer.Write(server.Objects, server.Bucket, Encoding.UTF8.GetBytes(call.Query.GetValueOrDefault("prefix") ?? ""), after,
