@@ -14,10 +14,10 @@ public readonly record struct StoreStatistics(
 /// A directory of block files with a hard size limit, and what this process shares for reading and filling it. Safe for
 /// concurrent use. Without a usable directory everything is read uncached.
 /// </summary>
-public sealed class BlockStore : IBlockSink, IAsyncDisposable
+public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
 {
     // How long a disk that refused is left alone: long enough not to hammer it, short enough that a cleaned-up disk is used soon.
-    static readonly TimeSpan RetryDisk = TimeSpan.FromSeconds(30);
+    internal static readonly TimeSpan RetryDisk = TimeSpan.FromSeconds(30);
 
     readonly BlockStoreOptions _options;
     readonly StorePaths _paths;
@@ -25,12 +25,10 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
     readonly ConcurrentDictionary<BlockFileId, Task<BlockFile?>> _opening = new();
     readonly BlockSync _sync;
     readonly BlockWriter _writer;
+    readonly StoreAttachment _attachment;
     long _badChecksums, _synced;
     long _suspendedUntil = long.MinValue;
     int _warnedOfDisk;
-#pragma warning disable CA1859
-    volatile IBlockDirectory? _directory;
-#pragma warning restore CA1859
     StoreSpace _lastSpace;
 
     BlockStore(BlockStoreOptions options, StorePaths paths)
@@ -39,15 +37,17 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
         _paths = paths;
         Buffers = new FetchBuffers(options.FetchMemory);
         Table = new FetchTable(keepLimit: options.FetchMemory / 3 * 2);
-        _sync = new BlockSync(paths, DiskFailed);
+        _sync = new BlockSync(paths, errno => DiskFailed(Libc.Describe(errno)));
         _sync.Synced += _ => Interlocked.Increment(ref _synced);
         _writer = new BlockWriter(Table, _sync, this);
+        _attachment = new StoreAttachment(paths, options, this);
     }
 
     internal FetchBuffers Buffers { get; }
     internal FetchTable Table { get; }
     internal BlockWriter Writer => _writer;
     internal ref long BadChecksums => ref _badChecksums;
+    internal StoreAttachment Attachment => _attachment;
 
     /// <summary>Opens the store, as owner or through the process that owns it.</summary>
     /// <exception cref="StoreException">The directory cannot be used at all; the message names the remedy.</exception>
@@ -58,13 +58,10 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
     public static async Task<BlockStore> OpenAsync(BlockStoreOptions options, CancellationToken cancellation)
     {
         options.Validate();
-        StorePaths paths = new(Path.GetFullPath(options.Directory));
-        int errno = StoreFolder.Prepare(paths);
-        BlockStore store = new(options, paths);
+        BlockStore store = new(options, new StorePaths(Path.GetFullPath(options.Directory)));
         try
         {
-            if (errno != 0) store.DiskFailed(errno);
-            else await store.AttachAsync(cancellation);
+            await store._attachment.StartAsync(cancellation);
             return store;
         }
         catch
@@ -74,14 +71,9 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
         }
     }
 
-    Task AttachAsync(CancellationToken cancellation)
-    {
-        OwnedDirectory? owned = OwnedDirectory.TryOpen(_paths, _options.Capacity, _options.ReserveOn(new DriveInfo(_paths.Root)), _options.Warn);
-        if (owned == null) return Task.CompletedTask;
-        owned.Evicted += (grant, id) => _open.Retire(id, grant.Serial);
-        _directory = owned;
-        return Task.CompletedTask;
-    }
+    void IAttachedStore.Attached(IBlockDirectory directory) => _open.RetireOthers(directory);
+
+    void IAttachedStore.Evicted(IBlockDirectory directory, BlockGrant grant, BlockFileId id) => _open.Retire(directory, id, grant.Serial);
 
     /// <summary>Bytes on disk, and the limit.</summary>
     public (long Used, long Capacity) Space
@@ -97,16 +89,16 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
     {
         get
         {
-            IBlockDirectory? directory = _directory;
+            IBlockDirectory? directory = _attachment.Directory;
             if (directory != null) _lastSpace = directory.Space;
             return new StoreStatistics(_lastSpace.Used, _lastSpace.Capacity, _lastSpace.BlockFiles, _lastSpace.Evictions,
                 Interlocked.Read(ref _badChecksums), Interlocked.Read(ref _synced), directory != null && !IsSuspended, directory is OwnedDirectory);
         }
     }
 
-    internal void Register(Registration registration) => _directory?.Register(registration);
+    internal void Register(Registration registration) => _attachment.Register(registration);
 
-    internal void Unregister(Registration registration) => _directory?.Unregister(registration);
+    internal void Unregister(Registration registration) => _attachment.Unregister(registration);
 
     internal BlockFile? Find(BlockFileId id) => _open.Find(id);
 
@@ -114,7 +106,7 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
     internal ValueTask<BlockFile?> OpenBlockAsync(Registration registration, in BlockSpec spec, bool admit, CancellationToken cancellation)
     {
         BlockFile? open = _open.Find(spec.Id);
-        if (open != null || _directory == null) return new(open);
+        if (open != null || _attachment.Directory == null) return new(open);
         return OpenSharedAsync(registration, spec, admit, cancellation);
     }
 
@@ -139,7 +131,7 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
 
     async ValueTask<BlockFile?> OpenNowAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation)
     {
-        if (_directory is not { } directory) return null;
+        if (_attachment.Directory is not { } directory) return null;
         BlockGrant? granted;
         try
         {
@@ -147,20 +139,22 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
         }
         catch (DiskException e)
         {
-            DiskFailed(e.Errno);
+            DiskFailed(e.Message);
             return null;
         }
         if (granted is not { } grant) return null;
-        BlockFile? block = BlockFile.Open(_paths, spec, grant, closed => directory.Close(closed.Grant, closed.Spec.Id), out int errno);
+        BlockFile? block = BlockFile.Open(_paths, spec, directory, grant, out int errno);
         if (block != null)
         {
             _open.Add(block);
+            // Another owner since: it does not know that this process holds the file.
+            if (_attachment.Directory != directory) _open.Retire(block);
             return block;
         }
         directory.Close(grant, spec.Id);
         // Not ours, damaged or vanished: made anew at the next miss. Other errors say nothing about the file.
         if (errno is Libc.EINVAL or Libc.ENOENT or Libc.EIO) directory.Discard(grant, spec.Id);
-        else DiskFailed(errno);
+        else DiskFailed(Libc.Describe(errno));
         return null;
     }
 
@@ -168,29 +162,29 @@ public sealed class BlockStore : IBlockSink, IAsyncDisposable
 
     bool IBlockSink.IsSuspended => IsSuspended;
 
-    void IBlockSink.Wrote(BlockFile block, long bytes) => _directory?.Wrote(block.Grant, bytes);
+    void IBlockSink.Wrote(BlockFile block, long bytes) => block.Directory.Wrote(block.Grant, bytes);
 
-    void IBlockSink.DiskFailed(int errno) => DiskFailed(errno);
+    void IBlockSink.DiskFailed(int errno) => DiskFailed(Libc.Describe(errno));
 
-    void DiskFailed(int errno)
+    /// <summary>Reads go on uncached for a while; said once.</summary>
+    public void DiskFailed(string reason)
     {
         Volatile.Write(ref _suspendedUntil, Environment.TickCount64 + (long)RetryDisk.TotalMilliseconds);
         if (Interlocked.Exchange(ref _warnedOfDisk, 1) == 0)
-            _options.Warn($"cache directory {_paths.Root}: {Libc.Describe(errno)}; reading uncached, trying it again every {RetryDisk.TotalSeconds:0} s");
+            _options.Warn($"cache directory {_paths.Root}: {reason}; reading uncached, trying it again every {RetryDisk.TotalSeconds:0} s");
     }
 
     /// <summary>Dispose the readers first.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => CloseAsync(discard: false);
+
+    /// <param name="discard">Lets go of what is not written yet, as a killed process would.</param>
+    internal async ValueTask CloseAsync(bool discard)
     {
         while (Table.TryDropOldest()) { }
-        _writer.Dispose();
+        _writer.Stop(discard);
         _sync.Dispose();
-        _open.RetireAll();
-        if (_directory is { } directory)
-        {
-            _directory = null;
-            await directory.DisposeAsync();
-        }
+        _open.RetireOthers(null);
+        await _attachment.DisposeAsync();
         Buffers.Dispose();
     }
 }

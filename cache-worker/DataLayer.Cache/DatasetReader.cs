@@ -29,7 +29,7 @@ public sealed class DatasetReader : IAsyncDisposable
         _options = options;
         _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, sources, _statistics, options.ReadDeadline);
         _ahead = new ReadAhead(store, _queue);
-        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, layout.Contains);
+        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())));
         store.Register(_registration);
     }
 
@@ -113,6 +113,7 @@ public sealed class DatasetReader : IAsyncDisposable
                     case FetchOutcome.InMemory:
                         fetch.Touched = true;
                         fetch.BytesOf(unit).Slice(within, destination.Length).CopyTo(destination.Span);
+                        if (block != null && fetch.Block == null && fetch.TryAddReference()) _store.Writer.Adopt(fetch, block);
                         return true;
                     case FetchOutcome.Failed when !fetch.Fault!.IsTransient:
                         throw new SourceException(fetch.Fault.Fault, fetch.Fault.Message, fetch.Fault);

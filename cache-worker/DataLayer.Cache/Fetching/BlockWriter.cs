@@ -134,8 +134,12 @@ internal sealed class BlockWriter : IDisposable
     }
 
     /// <summary>Writes what is queued, then ends.</summary>
-    public void Dispose()
+    public void Dispose() => Stop(discard: false);
+
+    /// <param name="discard">Lets go of what is queued, as a killed process would.</param>
+    public void Stop(bool discard)
     {
+        while (discard && TryDiscardOldest()) { }
         lock (_gate)
         {
             _stopped = true;

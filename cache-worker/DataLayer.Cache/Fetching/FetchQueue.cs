@@ -8,7 +8,7 @@ namespace DataLayer.Cache;
 /// within the concurrency window and the memory of <see cref="FetchBuffers"/>. Each fetch is one attempt: who still wants
 /// the bytes after a transient fault starts the next.
 /// </summary>
-internal sealed class FetchQueue : IAsyncDisposable
+internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
 {
     // A background fetch leaves units that another process is fetching; a reader waits this long for that process, then
     // fetches as well: both write the same bytes.
@@ -30,7 +30,7 @@ internal sealed class FetchQueue : IAsyncDisposable
     readonly Queue<PackFill> _fills = new();
     readonly ConcurrencyWindow _window = new();
     Fetch? _fillNext;
-    int _running, _runningDemanded;
+    int _running, _runningDemanded, _pumpQueued;
     bool _stopped;
 
     public FetchQueue(FetchTable table, FetchBuffers buffers, BlockWriter writer, IBlockLayout layout,
@@ -83,8 +83,16 @@ internal sealed class FetchQueue : IAsyncDisposable
 
     void PumpLater()
     {
-        // Called for every buffer that comes back; most of the time nothing waits for one.
-        if (_demanded.Count + _ahead.Count + _fills.Count > 0 || _fillNext != null) Pump(inline: false);
+        // Called for every buffer that comes back, from anywhere, even another queue's pump: most of the time nothing
+        // waits for one, and otherwise never on the caller's stack.
+        if (_demanded.Count + _ahead.Count + _fills.Count == 0 && _fillNext == null) return;
+        if (Interlocked.Exchange(ref _pumpQueued, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        Volatile.Write(ref _pumpQueued, 0);
+        Pump(inline: false);
     }
 
     void Pump(bool inline)
@@ -92,31 +100,40 @@ internal sealed class FetchQueue : IAsyncDisposable
         for (; ; )
         {
             Fetch? fetch;
-            bool demanded;
+            bool demanded, needsMemory, backgroundNeedsMemory = false;
             lock (_gate)
             {
-                demanded = (fetch = TakeDemanded()) != null;
-                fetch ??= TakeBackground();
-                if (fetch == null) break;
-                _running++;
+                demanded = (fetch = TakeDemanded(out needsMemory)) != null;
+                if (!needsMemory) fetch ??= TakeBackground(out backgroundNeedsMemory);
+                if (fetch != null) _running++;
                 if (demanded) _runningDemanded++;
+            }
+            if (fetch == null)
+            {
+                // What readers wait for goes before what may be wanted again, and before what could be written.
+                if (needsMemory && (_table.TryDropOldest() || _writer.TryDiscardOldest())) continue;
+                if (backgroundNeedsMemory && _table.TryDropOldest(_table.KeepAnyway)) continue;
+                return;
             }
             if (inline && demanded) _ = RunAsync(fetch, demanded);
             else ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Queue.RunAsync(work.Fetch, work.Demanded), (Queue: this, Fetch: fetch, Demanded: demanded), preferLocal: false);
         }
     }
 
-    Fetch? TakeDemanded()
+    Fetch? TakeDemanded(out bool needsMemory)
     {
+        needsMemory = false;
         // Demanded reads have a window of their own: filling packs never takes a reader's turn.
         while (_runningDemanded < _window.Size && _demanded.TryPeek(out Fetch? fetch))
         {
             if (!_stopped && !fetch.IsStarted && fetch.Buffer == null)
             {
-                FetchBuffer? buffer;
-                while ((buffer = _buffers.TryRent(fetch.Length, background: false)) == null)
-                    if (!_table.TryDropOldest() && !_writer.TryDiscardOldest()) return null;
-                fetch.Buffer = buffer;
+                fetch.Buffer = _buffers.TryRent(fetch.Length, background: false);
+                if (fetch.Buffer == null)
+                {
+                    needsMemory = true;
+                    return null;
+                }
             }
             _demanded.Dequeue();
             if (fetch.TryStart()) return fetch;
@@ -124,8 +141,9 @@ internal sealed class FetchQueue : IAsyncDisposable
         return null;
     }
 
-    Fetch? TakeBackground()
+    Fetch? TakeBackground(out bool needsMemory)
     {
+        needsMemory = false;
         while (_running < _window.Size)
         {
             Fetch? fetch = _ahead.TryPeek(out Fetch? ahead) ? ahead : _fillNext ??= NextOfFills();
@@ -133,7 +151,11 @@ internal sealed class FetchQueue : IAsyncDisposable
             if (!_stopped && !fetch.IsStarted && fetch.Buffer == null)
             {
                 fetch.Buffer = _buffers.TryRent(fetch.Length, background: true);
-                if (fetch.Buffer == null) return null;
+                if (fetch.Buffer == null)
+                {
+                    needsMemory = true;
+                    return null;
+                }
             }
             if (fetch == ahead) _ahead.Dequeue();
             else _fillNext = null;

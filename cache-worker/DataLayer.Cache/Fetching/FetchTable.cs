@@ -14,6 +14,9 @@ internal sealed class FetchTable(long keepLimit)
     readonly Lock _gate = new();
     long _keptBytes;
 
+    /// <summary>Bytes kept although background work could use their memory.</summary>
+    public long KeepAnyway => keepLimit / 2;
+
     public int Count => _fetches.Count;
 
     /// <summary>The fetch that has this unit, with a reference for the caller; null when there is none.</summary>
@@ -48,18 +51,18 @@ internal sealed class FetchTable(long keepLimit)
             _kept.Enqueue(fetch);
             _keptBytes += fetch.Buffer!.Capacity;
         }
-        while (Volatile.Read(ref _keptBytes) > keepLimit && TryDropOldest()) { }
+        while (TryDropOldest(keepLimit)) { }
     }
 
-    /// <summary>Frees the memory of what was kept longest without use; false when nothing is kept.</summary>
-    public bool TryDropOldest()
+    /// <summary>Frees the memory of what was kept longest without use; false when no more than <paramref name="spare"/> bytes are kept.</summary>
+    public bool TryDropOldest(long spare = 0)
     {
         Fetch? dropped;
         lock (_gate)
         {
             for (int chances = _kept.Count; ; chances--)
             {
-                if (!_kept.TryDequeue(out dropped)) return false;
+                if (_keptBytes <= spare || !_kept.TryDequeue(out dropped)) return false;
                 if (chances <= 0 || !dropped.Touched) break;
                 dropped.Touched = false;
                 _kept.Enqueue(dropped);

@@ -33,7 +33,10 @@ internal sealed class ReadAhead(BlockStore store, FetchQueue queue)
     internal void Extend(in FileLocation file, BlockFile? block, int from, int window)
     {
         window = Math.Min(window, block == null ? MaxUncachedWindow : MaxWindow);
-        Start(file, block, from, Math.Min(from + window, BlockSpec.UnitsOf(file.Length)), demanded: false);
+        int end = from + window;
+        // In whole fetches once the window is wide: the reader moves on by less than one, and would leave slivers to fetch.
+        if (window >= 2 * UnitsPerFetch) end -= end % UnitsPerFetch;
+        Start(file, block, from, Math.Min(end, BlockSpec.UnitsOf(file.Length)), demanded: false);
         // The next piece is asked for as soon as one fetch's worth of these has been read.
         if (block != null) block.ReadAhead = new ReadAheadTrigger(this, file, block, Math.Min(from + UnitsPerFetch, from + window / 2), window);
     }

@@ -16,25 +16,27 @@ internal sealed unsafe class BlockFile
     readonly int _data, _sums;
     readonly byte* _map;
     readonly nuint _mapLength;
-    readonly Action<BlockFile> _closed;
     readonly ulong[] _verified;
     int _uses, _closeOnce, _filling, _missing, _syncing;
     volatile bool _broken;
 
-    BlockFile(in BlockSpec spec, BlockGrant grant, int data, int sums, byte* map, nuint mapLength, Action<BlockFile> closed)
+    BlockFile(in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, int data, int sums, byte* map, nuint mapLength)
     {
         Spec = spec;
+        Directory = directory;
         Grant = grant;
         _data = data;
         _sums = sums;
         _map = map;
         _mapLength = mapLength;
-        _closed = closed;
         _verified = new ulong[(spec.Units + 63) / 64];
         _missing = spec.Units - CountPresent();
     }
 
     public BlockSpec Spec { get; }
+
+    /// <summary>Who granted it, and is told when it closes; not necessarily who decides by then.</summary>
+    public IBlockDirectory Directory { get; }
     public BlockGrant Grant { get; }
 
     /// <summary>Set by every read and cleared by the cache of open files: second chance before closing.</summary>
@@ -59,7 +61,7 @@ internal sealed unsafe class BlockFile
     public bool IsBroken => _broken;
 
     /// <summary>Opens the two files of a block. Null and an errno when they are not there or not what the spec says (EINVAL).</summary>
-    public static BlockFile? Open(StorePaths paths, in BlockSpec spec, BlockGrant grant, Action<BlockFile> closed, out int errno)
+    public static BlockFile? Open(StorePaths paths, in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, out int errno)
     {
         int data = -1, sums = -1;
         errno = 0;
@@ -77,7 +79,7 @@ internal sealed unsafe class BlockFile
             nuint length = (nuint)Sidecar.FileLength(spec.Units);
             void* map = Libc.MMap(null, length, Libc.PROT_READ, Libc.MAP_SHARED, sums, 0);
             if ((nint)map == -1) { errno = Libc.LastError; return null; }
-            BlockFile file = new(spec, grant, data, sums, (byte*)map, length, closed);
+            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length);
             data = sums = -1;
             return file;
         }
@@ -138,7 +140,7 @@ internal sealed unsafe class BlockFile
         Libc.MUnmap(_map, _mapLength);
         Libc.Close(_sums);
         Libc.Close(_data);
-        _closed(this);
+        Directory.Close(Grant, Spec.Id);
     }
 
     public bool IsPresent(in Unit unit) => TryGetCrc(unit, out _);

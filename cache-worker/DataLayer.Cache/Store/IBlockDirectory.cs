@@ -6,11 +6,15 @@ namespace DataLayer.Cache;
 internal readonly record struct BlockGrant(ulong Serial, DatasetTag Tag);
 
 /// <summary>A dataset some mount reads, as the owner of the store knows it.</summary>
-/// <param name="Number">Unique within one process.</param>
-/// <param name="Contains">Which of the block files its snapshot contains; may be called from any thread.</param>
-internal sealed record Registration(int Number, string Dataset, double Weight, Func<BlockFileId, bool> Contains)
+/// <param name="number">Unique within one process.</param>
+/// <param name="contains">Tells for each of some block files whether the mount's snapshot contains it; called from any thread, does not fault.</param>
+internal sealed class Registration(int number, string dataset, double weight, Func<IReadOnlyList<BlockFileId>, CancellationToken, ValueTask<bool[]>> contains)
 {
-    public DatasetTag Tag { get; } = DatasetTag.Of(Dataset);
+    public int Number => number;
+    public string Dataset => dataset;
+    public double Weight => weight;
+    public DatasetTag Tag { get; } = DatasetTag.Of(dataset);
+    public ValueTask<bool[]> Contains(IReadOnlyList<BlockFileId> ids, CancellationToken cancellation) => contains(ids, cancellation);
 }
 
 /// <summary>Used and capacity in bytes; the other two count.</summary>
@@ -18,7 +22,7 @@ internal readonly record struct StoreSpace(long Used, long Capacity, long BlockF
 
 /// <summary>
 /// Decides which block files exist: by itself (<see cref="OwnedDirectory"/>) or by asking the process that owns the store
-/// (RemoteDirectory). What is in the files is not its business. Safe for concurrent use.
+/// (<see cref="RemoteDirectory"/>). What is in the files is not its business. Safe for concurrent use.
 /// </summary>
 internal interface IBlockDirectory : IAsyncDisposable
 {

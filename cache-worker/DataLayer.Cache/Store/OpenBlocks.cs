@@ -45,14 +45,15 @@ internal sealed class OpenBlocks
     }
 
     /// <summary>Closes the block file with this serial, if it is open: it was evicted.</summary>
-    public void Retire(BlockFileId id, ulong serial)
+    public void Retire(IBlockDirectory directory, BlockFileId id, ulong serial)
     {
-        if (_open.TryGetValue(id, out BlockFile? block) && block.Grant.Serial == serial) Retire(block);
+        if (_open.TryGetValue(id, out BlockFile? block) && block.Directory == directory && block.Grant.Serial == serial) Retire(block);
     }
 
-    public void RetireAll()
+    /// <summary>Closes what was granted by another directory than this one (by any, if null).</summary>
+    public void RetireOthers(IBlockDirectory? directory)
     {
-        lock (_gate) _order.Clear();
-        foreach (BlockFile block in _open.Values) Retire(block);
+        foreach (BlockFile block in _open.Values)
+            if (block.Directory != directory) Retire(block);
     }
 }

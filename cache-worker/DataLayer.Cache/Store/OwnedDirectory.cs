@@ -16,7 +16,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
     readonly Lock _gate = new();
     long _evictions;
     int _registrationsVersion, _supersededVersion;
-    bool _warnedOfReserve;
+    bool _asking, _warnedOfReserve;
     int _closed;
 
     OwnedDirectory(StorePaths paths, int lockFile, long capacity, long reserve, Action<string> warn)
@@ -97,10 +97,22 @@ internal sealed class OwnedDirectory : IBlockDirectory
         catch (Exception e) when (e is IOException or UnauthorizedAccessException) { _warn($"{_paths.Datasets}: {e.Message}"); }
     }
 
-    public ValueTask<BlockGrant?> OpenAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation) => new(Open(registration, spec, admit));
-
-    BlockGrant? Open(Registration registration, BlockSpec spec, bool admit)
+    public ValueTask<BlockGrant?> OpenAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation)
     {
+        BlockGrant? grant = Open(registration, spec, admit, evenIfStale: false, out bool stale);
+        return stale ? OpenAfterAskingAsync(registration, spec, cancellation) : new(grant);
+    }
+
+    async ValueTask<BlockGrant?> OpenAfterAskingAsync(Registration registration, BlockSpec spec, CancellationToken cancellation)
+    {
+        await FindSupersededAsync(cancellation);
+        return Open(registration, spec, admit: true, evenIfStale: true, out _);
+    }
+
+    /// <param name="stale">Room is needed, and which blocks are superseded has to be found out first: nothing was done.</param>
+    BlockGrant? Open(Registration registration, in BlockSpec spec, bool admit, bool evenIfStale, out bool stale)
+    {
+        stale = false;
         long need = spec.DiskBytes;
         // Twice: what the first round evicts may still be held by someone, or a file system may free it late.
         for (int round = 0; round < 2; round++)
@@ -125,7 +137,11 @@ internal sealed class OwnedDirectory : IBlockDirectory
                     return grant;
                 }
                 if (need > _ledger.Capacity) return null;
-                FindSuperseded();
+                if (_supersededVersion != _registrationsVersion && !evenIfStale)
+                {
+                    stale = true;
+                    return null;
+                }
                 shortage -= _ledger.Doomed;
                 while (shortage > 0 && _ledger.TryPickVictim(registration.Tag, need, out BlockGrant victim))
                 {
@@ -161,12 +177,33 @@ internal sealed class OwnedDirectory : IBlockDirectory
         return _ledger.Retag(grant, registration.Tag);
     }
 
-    void FindSuperseded()
+    /// <summary>Asks every mount which blocks its snapshot contains: once after datasets came or went, when room is needed.</summary>
+    async Task FindSupersededAsync(CancellationToken cancellation)
     {
-        if (_supersededVersion == _registrationsVersion) return;
-        _supersededVersion = _registrationsVersion;
-        Registration[] registrations = _ledger.Registrations;
-        _ledger.SetSuperseded(_ledger.ListActive().Where(block => !registrations.Any(r => r.Contains(block.Id))).Select(block => block.Grant));
+        int version;
+        Registration[] registrations;
+        List<(BlockGrant Grant, BlockFileId Id)> blocks;
+        lock (_gate)
+        {
+            // One asks; who comes meanwhile does without.
+            if (_asking) return;
+            _asking = true;
+            (version, registrations, blocks) = (_registrationsVersion, _ledger.Registrations, _ledger.ListActive());
+        }
+        try
+        {
+            BlockFileId[] ids = [.. blocks.Select(block => block.Id)];
+            bool[][] contained = await Task.WhenAll(registrations.Select(r => r.Contains(ids, cancellation).AsTask()));
+            lock (_gate)
+            {
+                _ledger.SetSuperseded(blocks.Where((_, i) => !contained.Any(c => c[i])).Select(block => block.Grant));
+                _supersededVersion = version;
+            }
+        }
+        finally
+        {
+            lock (_gate) _asking = false;
+        }
     }
 
     void Create(in BlockSpec spec, DatasetTag tag)

@@ -74,7 +74,7 @@ internal sealed class CredentialChain(SourceKind kind, Func<string, string?> env
         return ProfileStore().TryGetProfile(Get("AWS_PROFILE") ?? "default", out CredentialProfile profile) ? profile.Region?.SystemName : null;
     }
 
-    CredentialProfileStoreChain ProfileStore() => new(Get("AWS_SHARED_CREDENTIALS_FILE"));
+    static CredentialProfileStoreChain ProfileStore() => new();
 
     bool ProfileFilesExist()
     {

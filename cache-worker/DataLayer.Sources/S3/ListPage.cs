@@ -111,7 +111,7 @@ internal sealed class ListPage
             {
                 case "Key": key = xml.ReadElementContentAsString(); break;
                 case "ETag": etag = ObjectVersion.Unquote(xml.ReadElementContentAsString()).ToString(); break;
-                case "Size": size = xml.ReadElementContentAsLong(); break;
+                case "Size": size = long.TryParse(xml.ReadElementContentAsString(), NumberStyles.None, CultureInfo.InvariantCulture, out long bytes) ? bytes : -1; break;
                 case "LastModified": mtime = ParseTime(xml.ReadElementContentAsString()); break;
                 case "VersionId": versionId = xml.ReadElementContentAsString(); break;
                 case "IsLatest": isLatest = xml.ReadElementContentAsString() == "true"; break;

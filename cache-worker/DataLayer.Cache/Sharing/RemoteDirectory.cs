@@ -1,0 +1,168 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using DataLayer.Formats;
+
+namespace DataLayer.Cache;
+
+/// <summary>The block directory of a process that does not own the store: asks the owner over its socket.</summary>
+internal sealed class RemoteDirectory : IBlockDirectory
+{
+    // The owner answers from memory, or after unlinking a few files: one that takes longer is stopped or gone, and the
+    // reader that waits here had better go to the source.
+    static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(2);
+
+    // Bytes written are told in steps: they only sharpen the owner's view of the disk's free space.
+    const long WroteStep = 4 << 20;
+
+    readonly StoreConnection _connection;
+    readonly ConcurrentDictionary<uint, TaskCompletionSource<OpenedMessage>> _opening = new();
+    readonly ConcurrentDictionary<uint, Registration> _registrations = new();
+    readonly ConcurrentDictionary<ulong, long> _unsaid = new();
+    readonly Task _receiving;
+    uint _request;
+    StoreSpace _space;
+    readonly Lock _gate = new();
+
+    RemoteDirectory(StoreConnection connection)
+    {
+        _connection = connection;
+        _receiving = Task.Run(ReceiveAsync);
+    }
+
+    /// <summary>A block file that is gone; whoever has it open closes it.</summary>
+    public event Action<BlockGrant, BlockFileId>? Evicted;
+
+    /// <summary>Completes when the owner is gone.</summary>
+    public Task Lost => _receiving;
+
+    /// <summary>Null when no owner listens, or not one of this version and user.</summary>
+    public static async Task<RemoteDirectory?> TryConnectAsync(StorePaths paths, CancellationToken cancellation)
+    {
+        Socket socket = StoreSocket.Create();
+        try
+        {
+            using StoreSocket name = new(paths);
+            await socket.ConnectAsync(name.EndPoint, cancellation);
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            socket.Dispose();
+            return null;
+        }
+        StoreConnection? connection = await StoreConnection.StartAsync(socket, cancellation);
+        return connection == null ? null : new RemoteDirectory(connection);
+    }
+
+    async Task ReceiveAsync()
+    {
+        await _connection.RunAsync(Handle);
+        await _connection.DisposeAsync();
+        foreach (TaskCompletionSource<OpenedMessage> opening in _opening.Values) opening.TrySetCanceled();
+    }
+
+    void Handle(byte[] frame)
+    {
+        MessageReader message = new(frame);
+        switch ((MessageKind)message.Byte())
+        {
+            case MessageKind.Opened:
+                OpenedMessage opened = message.Opened();
+                Note(opened.Space);
+                bool taken = _opening.TryRemove(opened.Request, out TaskCompletionSource<OpenedMessage>? asker) && asker.TrySetResult(opened);
+                // Its asker has given up: nobody else would return the grant.
+                if (!taken && opened.Grant is { } grant) Close(grant, default);
+                break;
+            case MessageKind.Evicted:
+                BlockGrant evicted = new(message.UInt64(), default);
+                Evicted?.Invoke(evicted, message.Id());
+                break;
+            case MessageKind.Contains:
+                ContainsMessage question = message.Contains();
+                _ = Task.Run(() => AnswerAsync(question));
+                break;
+            case MessageKind.Space:
+                Note(message.Space());
+                break;
+            default:
+                throw new InvalidDataException($"a message of kind {frame[0]}");
+        }
+    }
+
+    async Task AnswerAsync(ContainsMessage question)
+    {
+        bool[] contained = new bool[question.Ids.Length];
+        if (_registrations.TryGetValue(question.Registration, out Registration? registration))
+            contained = await registration.Contains(question.Ids, CancellationToken.None);
+        _connection.Send(new MessageWriter(MessageKind.Contained).Add(question.Request).Add([.. contained.Select(c => (byte)(c ? 1 : 0))]));
+    }
+
+    void Note(in StoreSpace space)
+    {
+        lock (_gate) _space = space;
+    }
+
+    public StoreSpace Space
+    {
+        get
+        {
+            _connection.Send(new MessageWriter(MessageKind.AskSpace)); // For the next time someone asks.
+            lock (_gate) return _space;
+        }
+    }
+
+    public void Register(Registration registration)
+    {
+        _registrations[(uint)registration.Number] = registration;
+        _connection.Send(new MessageWriter(MessageKind.Register).Add((uint)registration.Number).Add(registration.Weight).Add(registration.Dataset));
+    }
+
+    public void Unregister(Registration registration)
+    {
+        _registrations.TryRemove((uint)registration.Number, out _);
+        _connection.Send(new MessageWriter(MessageKind.Unregister).Add((uint)registration.Number));
+    }
+
+    public async ValueTask<BlockGrant?> OpenAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation)
+    {
+        uint request = Interlocked.Increment(ref _request);
+        TaskCompletionSource<OpenedMessage> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _opening[request] = answer;
+        if (_receiving.IsCompleted) answer.TrySetCanceled(CancellationToken.None);
+        _connection.Send(new MessageWriter(MessageKind.Open).Add(request).Add((uint)registration.Number).Add(admit).Add(spec));
+        OpenedMessage opened;
+        try
+        {
+            opened = await answer.Task.WaitAsync(AnswerLimit, cancellation);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            _opening.TryRemove(request, out _);
+            // Either this is first, and an answer that still comes returns its grant, or the answer is here and its grant is returned now.
+            if (!answer.TrySetCanceled(CancellationToken.None) && answer.Task.IsCompletedSuccessfully && answer.Task.Result.Grant is { } unused) Close(unused, spec.Id);
+            // An owner that does not answer is left, so that the next reader does not wait for it as well.
+            if (e is TimeoutException) await DisposeAsync();
+            cancellation.ThrowIfCancellationRequested();
+            return null;
+        }
+        if (opened.DiskError != 0) throw new DiskException(opened.DiskError, $"the store's owner: {Libc.Describe(opened.DiskError)}");
+        return opened.Grant;
+    }
+
+    public void Close(BlockGrant grant, BlockFileId id)
+    {
+        _unsaid.TryRemove(grant.Serial, out _);
+        _connection.Send(new MessageWriter(MessageKind.Close).Add(grant.Serial));
+    }
+
+    public void Wrote(BlockGrant grant, long bytes)
+    {
+        long unsaid = _unsaid.AddOrUpdate(grant.Serial, bytes, (_, before) => before >= WroteStep ? bytes : before + bytes);
+        if (unsaid >= WroteStep) _connection.Send(new MessageWriter(MessageKind.Wrote).Add(grant.Serial).Add(unsaid));
+    }
+
+    public void Pin(BlockGrant grant, bool pinned) => _connection.Send(new MessageWriter(MessageKind.Pin).Add(grant.Serial).Add(pinned));
+
+    public void Discard(BlockGrant grant, BlockFileId id) => _connection.Send(new MessageWriter(MessageKind.Discard).Add(grant.Serial).Add(id));
+
+    public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
+}
