@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DataLayer.Formats;
 
 namespace DataLayer.Cache;
@@ -16,6 +17,7 @@ public sealed class DatasetReader : IAsyncDisposable
     readonly FetchQueue _queue;
     readonly ReadAhead _ahead;
     static int _numbers;
+    readonly ConcurrentDictionary<BlockFileId, bool> _verifying = new();
     volatile bool _disposed;
 
     public DatasetReader(BlockStore store, Manifest manifest, IReadOnlyList<ISource> sources, DatasetOptions options)
@@ -179,6 +181,42 @@ public sealed class DatasetReader : IAsyncDisposable
         Unit unit = Unit.At(file, offset);
         int within = file.IsPacked ? (int)offset : (int)(offset - unit.Start);
         return (unit, within, Math.Min(length, unit.Length - within));
+    }
+
+    /// <summary>
+    /// The block file of a large file, if it is complete and verified by this process. Never waits: one that is complete but
+    /// not verified yet (after a restart) is verified in the background, at the disk's speed, and given the next time.
+    /// </summary>
+    public CompleteFile? TryOpenComplete(in FileLocation file)
+    {
+        if (file.IsPacked || file.Length == 0 || _disposed) return null;
+        if (_store.Find(file.BlockFile) is { } block && block.IsWhollyVerified && block.TryEnter()) return new CompleteFile(block);
+        if (_verifying.TryAdd(file.BlockFile, true)) _ = VerifyAsync(file);
+        return null;
+    }
+
+    async Task VerifyAsync(FileLocation file)
+    {
+        await Task.Yield();
+        BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: false, CancellationToken.None);
+        try
+        {
+            if (block is null || !block.TryEnter()) return;
+            try
+            {
+                if (!block.IsComplete(recount: true)) return;
+                for (int i = 0; i < block.Spec.Units && !_disposed; i++)
+                    if (!block.TryVerify(Unit.OfLarge(file.Length, i), ref _store.BadChecksums)) return;
+            }
+            finally
+            {
+                block.Leave();
+            }
+        }
+        finally
+        {
+            _verifying.TryRemove(file.BlockFile, out _);
+        }
     }
 
     /// <summary>Bytes of this file present in the store; as of its last look where another process owns the store and is slow to answer.</summary>

@@ -1,7 +1,7 @@
 using System.Text;
+using DataLayer.Cache;
 using DataLayer.Formats;
 using DataLayer.Fuse;
-using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.FuseFs;
 
@@ -189,18 +189,17 @@ sealed class DatasetFileSystem : IFuseFileSystem
             return;
         }
 
-        using (held) request.ReplyOpen(openFiles.Open(connection!, node, Complete(held)));
-
-        static Func<SafeFileHandle?> Complete(in Held held)
+        using (held)
         {
-            MountedSnapshot snapshot = held.Snapshot;
-            EntryIndex entry = held.Entry;
-            return () =>
+            if (held.Manifest.Get(held.Entry).Kind != EntryKind.File)
             {
-                if (snapshot.Manifest.Get(entry).Kind != EntryKind.File) return null;
-                FileLocation file = snapshot.Manifest.Locate(entry);
-                return !file.IsPacked && snapshot.Reader.TryOpenComplete(file, out SafeFileHandle? handle) ? handle : null;
-            };
+                request.ReplyError(Errno.EISDIR);
+                return;
+            }
+
+            DatasetReader reader = held.Snapshot.Reader;
+            FileLocation file = held.Manifest.Locate(held.Entry);
+            request.ReplyOpen(openFiles.Open(connection!, node, () => reader.TryOpenComplete(file)));
         }
     }
 

@@ -1,5 +1,5 @@
+using DataLayer.Cache;
 using DataLayer.Fuse;
-using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.FuseFs;
 
@@ -16,12 +16,12 @@ sealed class OpenFiles
 {
     readonly Dictionary<FuseNodeId, Way> open = [];
 
-    sealed class Way(int backingId, SafeFileHandle? backing)
+    sealed class Way(int backingId, CompleteFile? backing)
     {
         public int BackingId { get; } = backingId;
 
         /// <summary>Keeps the block file from being evicted while the kernel reads it.</summary>
-        public SafeFileHandle? Backing { get; } = backing;
+        public CompleteFile? Backing { get; } = backing;
         public int Opens { get; set; }
     }
 
@@ -35,7 +35,7 @@ sealed class OpenFiles
     }
 
     /// <param name="complete">The block file that holds all of this file, or null.</param>
-    public FuseOpenOut Open(FuseConnection connection, FuseNodeId node, Func<SafeFileHandle?> complete)
+    public FuseOpenOut Open(FuseConnection connection, FuseNodeId node, Func<CompleteFile?> complete)
     {
         lock (open)
         {
@@ -47,10 +47,10 @@ sealed class OpenFiles
         }
     }
 
-    static Way Choose(FuseConnection connection, SafeFileHandle? backing)
+    static Way Choose(FuseConnection connection, CompleteFile? backing)
     {
         if (backing is null) return new Way(0, null);
-        int id = connection.BackingOpen(backing);
+        int id = connection.BackingOpen(backing.Handle);
         if (id > 0) return new Way(id, backing);
         backing.Dispose();
         return new Way(0, null);

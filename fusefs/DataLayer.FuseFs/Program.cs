@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using DataLayer.Cache;
 using DataLayer.Formats;
 using DataLayer.Fuse;
 using DataLayer.FuseFs;
@@ -42,7 +43,7 @@ catch (OperationCanceledException)
 {
     return 130; // as a shell reports a process ended by SIGINT
 }
-catch (Exception fault) when (fault is UserException or SourceException or ManifestException or FuseException or IOException or UnauthorizedAccessException)
+catch (Exception fault) when (fault is UserException or SourceException or ManifestException or FuseException or StoreException or IOException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine($"dl-fuse: {fault.Message}");
     return 1;

@@ -210,6 +210,17 @@ internal sealed unsafe class BlockFile
 
     public bool IsVerified(int unit) => (Volatile.Read(ref _verified[unit >> 6]) >> (unit & 63) & 1) != 0;
 
+    /// <summary>Every unit was written or checked by this process.</summary>
+    public bool IsWhollyVerified
+    {
+        get
+        {
+            for (int unit = 0; unit < Spec.Units; unit++)
+                if (!IsVerified(unit)) return false;
+            return true;
+        }
+    }
+
     void SetVerified(int unit)
     {
         if (!IsVerified(unit)) Interlocked.Or(ref _verified[unit >> 6], 1ul << (unit & 63));

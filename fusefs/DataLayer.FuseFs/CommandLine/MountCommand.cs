@@ -9,10 +9,11 @@ static class MountCommand
 {
     public static Command Create()
     {
-        Argument<string[]> places = SharedOptions.Positional(
-            "SOURCE[=SUBPATH]... MOUNTPOINT",
-            "One or more sources (s3://bucket/prefix, oss://bucket/prefix or a directory), each joined at SUBPATH when given, and the directory to mount at, made when missing.",
-            least: 1);
+        Argument<string[]> places = new("SOURCE[=SUBPATH]... MOUNTPOINT")
+        {
+            Description = "One or more sources (s3://bucket/prefix, oss://bucket/prefix or a directory), each joined at SUBPATH when given, and the directory to mount at, made when missing.",
+            Arity = ArgumentArity.OneOrMore,
+        };
         Option<string?> cacheDir = new("--cache-dir") { Description = "Directory of the cache (default: the user's cache directory).", HelpName = "D" };
         Option<long> cacheSize = SharedOptions.Parsed<long>("--cache-size", "SIZE", "Hard limit of the cache (default: 20GiB).", Values.TryParseSize, "20GiB", () => 20L << 30);
         Option<string?> snapshot = new("--snapshot") { Description = "Mount this snapshot file at once instead of listing the sources.", HelpName = "FILE" };
@@ -49,6 +50,7 @@ static class MountCommand
         {
             if (result.GetValue(places) is { Length: < 2 }) result.AddError("mount takes at least one SOURCE and a MOUNTPOINT.");
         });
+        SharedOptions.RefuseUnknownOptions(command, places);
         command.SetAction(async (parsed, cancellation) =>
         {
             string[] all = parsed.GetValue(places)!;

@@ -45,19 +45,14 @@ sealed class SharedOptions
     public delegate bool TryParse<T>(string text, out T value);
 
     /// <summary>
-    /// Positional arguments that refuse what looks like an option: an unknown one would otherwise be taken as a path. A path
-    /// that does begin with '-' can be written ./-name.
+    /// Makes a command's positional arguments refuse what looks like an option: an unknown one would otherwise be taken as a
+    /// path. A path that does begin with '-' can be written ./-name.
     /// </summary>
-    public static Argument<string[]> Positional(string name, string description, int least)
+    public static void RefuseUnknownOptions(Command command, Argument<string[]> positional) => command.Validators.Add(result =>
     {
-        Argument<string[]> argument = new(name) { Description = description, Arity = new ArgumentArity(least, 100_000) };
-        argument.Validators.Add(result =>
-        {
-            foreach (System.CommandLine.Parsing.Token token in result.Tokens)
-                if (token.Value.StartsWith('-')) result.AddError($"{token.Value} is not an option of this command.");
-        });
-        return argument;
-    }
+        foreach (string value in result.GetValue(positional) ?? [])
+            if (value.StartsWith('-')) result.AddError($"{value} is not an option of {command.Name}.");
+    });
 
     public static Option<bool> Json() => new("--json") { Description = "Print JSON for programs." };
 }

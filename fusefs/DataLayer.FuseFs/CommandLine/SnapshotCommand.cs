@@ -10,8 +10,11 @@ static class SnapshotCommand
 {
     public static Command Create()
     {
-        Argument<string[]> sources = SharedOptions.Positional(
-            "SOURCE[=SUBPATH]", "s3://bucket/prefix, oss://bucket/prefix or a directory; joined at SUBPATH when given.", least: 1);
+        Argument<string[]> sources = new("SOURCE[=SUBPATH]")
+        {
+            Description = "s3://bucket/prefix, oss://bucket/prefix or a directory; joined at SUBPATH when given.",
+            Arity = ArgumentArity.OneOrMore,
+        };
         Option<string> output = new("--output", "-o") { Description = "File to write.", HelpName = "FILE", Required = true };
         Option<string?> previous = new("--previous") { Description = "An earlier snapshot whose layout to keep, so that unchanged blocks stay cached (default: FILE when it exists).", HelpName = "FILE" };
         Option<bool> relayout = new("--relayout") { Description = "Use this version's layout instead of the earlier snapshot's: every block is cached anew." };
@@ -19,6 +22,7 @@ static class SnapshotCommand
         SharedOptions shared = new();
         Command command = new("snapshot", "List sources into a snapshot file that 'dl-fuse mount --snapshot' mounts at once.") { sources, output, previous, relayout, json };
         shared.AddTo(command);
+        SharedOptions.RefuseUnknownOptions(command, sources);
         command.SetAction(async (parsed, cancellation) =>
         {
             string file = parsed.GetValue(output)!;

@@ -10,10 +10,14 @@ static class WarmCommand
     public static Command Create()
     {
         Argument<string> mountPoint = new("MOUNTPOINT") { Description = "A mounted dataset." };
-        Argument<string[]> paths = SharedOptions.Positional(
-            "PATH", "Files or directories below it, relative to it or absolute (default: everything).", least: 0);
+        Argument<string[]> paths = new("PATH")
+        {
+            Description = "Files or directories below it, relative to it or absolute (default: everything).",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
         Option<bool> json = SharedOptions.Json();
         Command command = new("warm", "Fetch files into the cache before they are read.") { mountPoint, paths, json };
+        SharedOptions.RefuseUnknownOptions(command, paths);
         command.SetAction(async (parsed, cancellation) =>
         {
             string mount = Path.GetFullPath(parsed.GetValue(mountPoint)!);
