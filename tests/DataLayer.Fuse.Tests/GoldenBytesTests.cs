@@ -48,11 +48,30 @@ public sealed class GoldenBytesTests
     public void An_entry_is_laid_out_field_by_field() => Check(
         new FuseEntryOut
         {
-            NodeId = new(0x0101), Generation = 0x0202, EntryValid = 0x0303, AttrValid = 0x0404, EntryValidNsec = 0x0505, AttrValidNsec = 0x0606,
+            NodeId = new(0x0101),
+            Generation = 0x0202,
+            EntryValid = 0x0303,
+            AttrValid = 0x0404,
+            EntryValidNsec = 0x0505,
+            AttrValidNsec = 0x0606,
             Attr = new FuseAttr
             {
-                Ino = 0x1111, Size = 0x1212, Blocks = 0x1313, ATime = 0x1414, MTime = 0x1515, CTime = 0x1616,
-                ATimeNsec = 0x17, MTimeNsec = 0x18, CTimeNsec = 0x19, Mode = 0x81A4, NLink = 0x1B, Uid = 0x1C, Gid = 0x1D, RDev = 0x1E, BlkSize = 0x1000, Flags = 0x20,
+                Ino = 0x1111,
+                Size = 0x1212,
+                Blocks = 0x1313,
+                ATime = 0x1414,
+                MTime = 0x1515,
+                CTime = 0x1616,
+                ATimeNsec = 0x17,
+                MTimeNsec = 0x18,
+                CTimeNsec = 0x19,
+                Mode = 0x81A4,
+                NLink = 0x1B,
+                Uid = 0x1C,
+                Gid = 0x1D,
+                RDev = 0x1E,
+                BlkSize = 0x1000,
+                Flags = 0x20,
             },
         },
         "0101000000000000" + // nodeid
@@ -93,9 +112,25 @@ public sealed class GoldenBytesTests
         FuseStatxOut statx = new() { AttrValid = 1, AttrValidNsec = 2, Flags = 3 };
         statx.Stat = new FuseStatx
         {
-            Mask = 4, BlkSize = 5, Attributes = 6, NLink = 7, Uid = 8, Gid = 9, Mode = 0x0A, Ino = 0x0B, Size = 0x0C, Blocks = 0x0D, AttributesMask = 0x0E,
-            ATime = new() { TvSec = 0x0F, TvNsec = 0x10 }, BTime = new() { TvSec = 0x11, TvNsec = 0x12 }, CTime = new() { TvSec = 0x13, TvNsec = 0x14 }, MTime = new() { TvSec = 0x15, TvNsec = 0x16 },
-            RDevMajor = 0x17, RDevMinor = 0x18, DevMajor = 0x19, DevMinor = 0x1A,
+            Mask = 4,
+            BlkSize = 5,
+            Attributes = 6,
+            NLink = 7,
+            Uid = 8,
+            Gid = 9,
+            Mode = 0x0A,
+            Ino = 0x0B,
+            Size = 0x0C,
+            Blocks = 0x0D,
+            AttributesMask = 0x0E,
+            ATime = new() { TvSec = 0x0F, TvNsec = 0x10 },
+            BTime = new() { TvSec = 0x11, TvNsec = 0x12 },
+            CTime = new() { TvSec = 0x13, TvNsec = 0x14 },
+            MTime = new() { TvSec = 0x15, TvNsec = 0x16 },
+            RDevMajor = 0x17,
+            RDevMinor = 0x18,
+            DevMajor = 0x19,
+            DevMinor = 0x1A,
         };
         Check(statx,
             "0100000000000000" + // attr_valid
@@ -143,8 +178,19 @@ public sealed class GoldenBytesTests
     public void The_answer_to_init_is_laid_out_field_by_field() => Check(
         new FuseInitOut
         {
-            Major = 7, Minor = 45, MaxReadAhead = 0x20000, Flags = 0x11223344, MaxBackground = 64, CongestionThreshold = 48,
-            MaxWrite = 4096, TimeGran = 1, MaxPages = 256, MapAlignment = 0, Flags2 = 0x55667788, MaxStackDepth = 1, RequestTimeout = 2,
+            Major = 7,
+            Minor = 45,
+            MaxReadAhead = 0x20000,
+            Flags = 0x11223344,
+            MaxBackground = 64,
+            CongestionThreshold = 48,
+            MaxWrite = 4096,
+            TimeGran = 1,
+            MaxPages = 256,
+            MapAlignment = 0,
+            Flags2 = 0x55667788,
+            MaxStackDepth = 1,
+            RequestTimeout = 2,
         },
         "07000000" + // major
         "2D000000" + // minor

@@ -10,7 +10,13 @@ static class KernelMessage
         byte[] message = new byte[FuseInHeader.Size + body.Length];
         FuseInHeader header = new()
         {
-            Len = (uint)message.Length, Opcode = (uint)opcode, Unique = unique, NodeId = node, Uid = 1000, Gid = 1001, Pid = 1002,
+            Len = (uint)message.Length,
+            Opcode = (uint)opcode,
+            Unique = unique,
+            NodeId = node,
+            Uid = 1000,
+            Gid = 1001,
+            Pid = 1002,
         };
         MemoryMarshal.Write(message, in header);
         body.CopyTo(message.AsSpan(FuseInHeader.Size));
