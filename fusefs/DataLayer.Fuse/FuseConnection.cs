@@ -31,6 +31,7 @@ public sealed class FuseConnection : IDisposable
         MountPoint = handover.MountPoint;
         ConnectionId = handover.ConnectionId;
         _control = FuseControl.TryOpen(ConnectionId);
+        session.Abort = Abort;
     }
 
     /// <summary>Absolute path, directories above it resolved.</summary>

@@ -62,6 +62,21 @@ public sealed class UserMountTests : IDisposable
     }
 
     [Fact]
+    public async Task A_user_frees_the_callers_of_a_server_that_does_not_answer()
+    {
+        using Process server = TestReader.Start([.. AsNobody, "--", "serve", _path]);
+        Assert.StartsWith("ready", ReadLine(server), StringComparison.Ordinal);
+        using TestReader reader = new(AsNobody);
+        Task<string> asked = reader.AskAsync("read-errno", TestReader.Word(_path + "/hangs"));
+        await server.StandardInput.WriteLineAsync("abort");
+        await server.StandardInput.FlushAsync();
+        // ECONNABORTED, ENOTCONN through fusectl; EIO where it is not mounted and a user cannot mount it.
+        Assert.Matches("^errno (5|103|107)$", await asked.WaitAsync(TestReader.Patience));
+        server.StandardInput.Close();
+        Assert.True(server.WaitForExit(TestReader.Patience));
+    }
+
+    [Fact]
     public void Allowing_others_without_permission_says_what_to_do()
     {
         using Process server = TestReader.Start([.. AsNobody, "--", "serve", _path, "allow-other"]);
