@@ -13,7 +13,7 @@ public sealed class FuseConnection : IDisposable
     /// <summary>Time for the threads to end by themselves after an unmount, and again after an abort.</summary>
     static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
 
-    readonly FuseDevice _device;
+    readonly FuseDevice[] _devices;
     readonly FuseSession _session;
     readonly FuseNotifier _notifier;
     readonly FuseOptions _options;
@@ -22,15 +22,16 @@ public sealed class FuseConnection : IDisposable
     FuseTransport? _transport;
     bool _disposed;
 
-    FuseConnection(FuseDevice device, FuseSession session, FuseOptions options, string mountPoint, int connectionId)
+    FuseConnection(FuseDevice[] devices, FuseSession session, FuseOptions options, FuseHandover handover)
     {
-        _device = device;
+        _devices = devices;
         _session = session;
         _options = options;
-        _notifier = new FuseNotifier(device, session.Negotiation);
-        MountPoint = mountPoint;
-        ConnectionId = connectionId;
-        _control = FuseControl.TryOpen(connectionId);
+        _notifier = new FuseNotifier(devices[0], session.Negotiation);
+        MountPoint = handover.MountPoint;
+        ConnectionId = handover.ConnectionId;
+        _control = FuseControl.TryOpen(ConnectionId);
+        session.Abort = Abort;
     }
 
     /// <summary>Absolute path, directories above it resolved.</summary>
@@ -53,40 +54,35 @@ public sealed class FuseConnection : IDisposable
     /// <exception cref="ArgumentException">A bad option.</exception>
     public static FuseConnection Mount(string mountPoint, IFuseFileSystem fileSystem, FuseOptions options)
     {
-        options.Validate();
-        string path = MountPath.Resolve(mountPoint);
-        bool ioUring = FuseTransports.MayUseIoUring(options);
-        FuseDevice device = FuseMounter.Mount(path, options);
+        FuseHandover mount = FuseHandover.Mount(mountPoint, options);
         try
         {
-            MountEntry entry = MountTable.TopAt(Encoding.UTF8.GetBytes(path)) ??
-                throw new FuseException($"The mount on {path} vanished while it was made.", Errno.ENOTCONN);
-            FuseConnection connection = Serve(device, fileSystem, options, ioUring, path, entry.Minor);
-            if (options.ReadAhead > 0 && !ReadAhead.TrySet(entry, options.ReadAhead))
-                options.Log(FuseLogLevel.Information, $"Read-ahead of {path} stays at {connection.Negotiation.MaxReadAhead >> 10} KiB: raising it needs root.");
-            return connection;
+            return Attach(mount, fileSystem, options);
         }
         catch
         {
-            device.Dispose();
-            FuseMountPoint.Unmount(path, lazy: true);
+            mount.Dispose();
+            UnmountIfOnTop(mount.MountPoint, mount.ConnectionId);
             throw;
         }
+    }
+
+    /// <summary>Serves a connection that exists already, and owns its descriptors from now on.</summary>
+    /// <exception cref="FuseException">INIT failed.</exception>
+    /// <exception cref="ArgumentException">A bad option.</exception>
+    public static FuseConnection Attach(FuseHandover handover, IFuseFileSystem fileSystem, FuseOptions options)
+    {
+        options.Validate();
+        FuseDevice[] devices = [.. handover.Devices.Select(static handle => new FuseDevice(handle))];
+        return handover.Negotiation is { } settled
+            ? Resume(devices, settled, fileSystem, options, handover)
+            : Begin(devices, fileSystem, options, handover);
     }
 
     /// <summary>Unmounts; while files are open, detaches the mount so that it ends with the last of them.</summary>
     public void Unmount()
     {
-        // Another mount may lie on top of ours, or it may be gone already: both are none of our business.
-        if (MountTable.TopAt(Encoding.UTF8.GetBytes(MountPoint)) is not { } top || top.Minor != ConnectionId) return;
-        try
-        {
-            FuseMountPoint.Unmount(MountPoint);
-        }
-        catch (FuseException)
-        {
-            FuseMountPoint.Unmount(MountPoint, lazy: true);
-        }
+        UnmountIfOnTop(MountPoint, ConnectionId);
     }
 
     /// <summary>
@@ -121,9 +117,9 @@ public sealed class FuseConnection : IDisposable
 
     /// <summary>Registers an open regular file for passthrough: needs CAP_SYS_ADMIN and <see cref="FuseFeatures.Passthrough"/>.</summary>
     /// <returns>A positive id, or a negative errno.</returns>
-    public int BackingOpen(SafeFileHandle file) => _device.BackingOpen(file);
+    public int BackingOpen(SafeFileHandle file) => _devices[0].BackingOpen(file);
 
-    public Errno BackingClose(int backingId) => _device.BackingClose(backingId);
+    public Errno BackingClose(int backingId) => _devices[0].BackingClose(backingId);
 
     public FuseStatistics Statistics() => _session.Statistics();
 
@@ -145,10 +141,11 @@ public sealed class FuseConnection : IDisposable
     }
 
     /// <summary>Answers INIT and starts the threads.</summary>
-    static FuseConnection Serve(FuseDevice device, IFuseFileSystem fileSystem, FuseOptions options, bool ioUring, string path, int connectionId)
+    static FuseConnection Begin(FuseDevice[] devices, IFuseFileSystem fileSystem, FuseOptions options, FuseHandover handover)
     {
+        FuseDevice device = devices[0];
         FuseInitIn offer = FuseHandshake.Receive(device, out ulong unique);
-        FuseNegotiation settled = FuseHandshake.Negotiate(offer, options, ioUring);
+        FuseNegotiation settled = FuseHandshake.Negotiate(offer, options, FuseTransports.MayUseIoUring(options));
         FuseSession session = new(fileSystem, settled, options);
         RingTransport? rings = settled.Has(FuseFeatures.OverIoUring) ? RingTransport.TryCreate(session, device, options) : null;
         if (rings is null && settled.Has(FuseFeatures.OverIoUring))
@@ -156,12 +153,13 @@ public sealed class FuseConnection : IDisposable
             settled = FuseHandshake.Negotiate(offer, options, ioUring: false);
             session = new FuseSession(fileSystem, settled, options);
         }
-        FuseConnection connection = new(device, session, options, path, connectionId);
+        FuseConnection connection = new(devices, session, options, handover);
         try
         {
             fileSystem.Connected(connection);
             FuseHandshake.Reply(device, unique, FuseHandshake.Answer(settled, options));
-            connection.Start(FuseTransports.Choose(session, device, options, rings));
+            ReadAhead.Raise(connection.ConnectionId, options);
+            connection.Start(FuseTransports.Choose(session, devices, options, rings));
             return connection;
         }
         catch
@@ -169,6 +167,31 @@ public sealed class FuseConnection : IDisposable
             rings?.Abandon();
             connection._control?.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Goes on where another process stopped, and asks for what that one had read and not answered.</summary>
+    static FuseConnection Resume(FuseDevice[] devices, FuseNegotiation settled, IFuseFileSystem fileSystem, FuseOptions options, FuseHandover handover)
+    {
+        FuseSession session = new(fileSystem, settled, options);
+        FuseConnection connection = new(devices, session, options, handover);
+        fileSystem.Connected(connection);
+        connection._notifier.Resend();
+        connection.Start(FuseTransports.Choose(session, devices, options, rings: null));
+        return connection;
+    }
+
+    static void UnmountIfOnTop(string path, int connectionId)
+    {
+        // Another mount may lie on top of ours, or it may be gone already, or in another namespace: none of our business.
+        if (MountTable.TopAt(Encoding.UTF8.GetBytes(path)) is not { } top || top.Minor != connectionId) return;
+        try
+        {
+            FuseMountPoint.Unmount(path);
+        }
+        catch (FuseException)
+        {
+            FuseMountPoint.Unmount(path, lazy: true);
         }
     }
 
@@ -193,7 +216,7 @@ public sealed class FuseConnection : IDisposable
             _options.Log(FuseLogLevel.Error, $"The end of the mount on {MountPoint}: the filesystem failed: {fault}");
         }
         transport.Dispose();
-        _device.Dispose();
+        foreach (FuseDevice device in _devices) device.Dispose();
         _control?.Dispose();
         _ended.SetResult();
     }

@@ -181,13 +181,21 @@ public sealed class DispatchTests
         RecordingFileSystem files = new();
         FakeWorker worker = new(files);
         worker.Receive(KernelMessage.Create(FuseOpcode.Read, 1, 5, new FuseReadIn { Size = (1 << 20) + 1 }));
-        worker.Receive(KernelMessage.Create(FuseOpcode.ReadDir, 2, 5, new FuseReadIn { Size = uint.MaxValue }));
         worker.Receive(KernelMessage.Create(FuseOpcode.GetXattr, 3, 5, new FuseGetXattrIn { Size = uint.MaxValue }, "a\0"u8));
         worker.Receive(KernelMessage.Create(FuseOpcode.Ioctl, 4, 5, new FuseIoctlIn { InSize = 5 }, [1]));
         worker.Receive(KernelMessage.Create(FuseOpcode.Ioctl, 5, 5, new FuseIoctlIn { OutSize = uint.MaxValue }));
-        Assert.Equal([1ul, 2, 3, 4, 5], worker.Answers.Select(answer => answer.Unique));
+        Assert.Equal([1ul, 3, 4, 5], worker.Answers.Select(answer => answer.Unique));
         Assert.All(worker.Answers, answer => Assert.Equal(Errno.EIO, answer.Error));
         Assert.Empty(files.Calls);
+    }
+
+    [Fact]
+    public void A_directory_is_read_in_pieces_of_the_largest_read()
+    {
+        RecordingFileSystem files = new();
+        FakeWorker worker = new(files);
+        worker.Receive(KernelMessage.Create(FuseOpcode.ReadDir, 2, 5, new FuseReadIn { Size = uint.MaxValue }));
+        Assert.Equal([$"readdir 5 0 0 {1 << 20} False"], files.Calls);
     }
 
     [Fact]

@@ -213,6 +213,32 @@ public sealed class FaultTests
         }
     }
 
+    [Theory]
+    [InlineData("single")]
+    [InlineData("cloned")]
+    [InlineData("uring")]
+    public async Task Kill_9_of_a_server_frees_the_callers_it_kept_waiting(string transport)
+    {
+        string path = Directory.CreateTempSubdirectory("fuse-test-").FullName;
+        try
+        {
+            using Process server = TestReader.Start(["--", "serve", path, transport]);
+            Assert.StartsWith("ready", server.StandardOutput.ReadLine(), StringComparison.Ordinal);
+            using TestReader reader = new();
+            Assert.Equal("ok", reader.Ask("verify", "sequential", TestReader.Word(path + "/file"), 2, 100_000));
+            Task<string> asked = reader.AskAsync("read-errno", TestReader.Word(path + "/hangs"));
+            server.Kill();
+            // From rings also ECANCELED.
+            Assert.Matches("^errno (103|107|125)$", await asked.WaitAsync(TestReader.Patience));
+            Assert.True(FuseMountPoint.RecoverStale(path));
+        }
+        finally
+        {
+            while (FuseMountPoint.Unmount(path, lazy: true)) { }
+            Directory.Delete(path);
+        }
+    }
+
     [Fact]
     public void A_server_that_hangs_is_not_taken_for_dead()
     {

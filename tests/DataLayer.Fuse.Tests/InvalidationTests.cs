@@ -6,12 +6,13 @@ namespace DataLayer.Fuse.Tests;
 /// <summary>What the kernel keeps goes when, and only when, we say so.</summary>
 public sealed class InvalidationTests
 {
-    [Fact]
-    public void Cached_pages_stay_until_the_inode_is_invalidated()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void Cached_pages_stay_until_the_inode_is_invalidated(FuseTransportKind transport)
     {
         MemoryFileSystem files = new();
         MemoryNode file = files.AddFile(files.Root, "file", 100_000);
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         mount.Verify("file", file, "sequential");
         ulong old = file.Seed;
         file.Seed = 4711;
@@ -20,12 +21,13 @@ public sealed class InvalidationTests
         mount.Verify("file", file, "sequential", "mmap");
     }
 
-    [Fact]
-    public void Cached_attributes_stay_until_the_inode_is_invalidated()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void Cached_attributes_stay_until_the_inode_is_invalidated(FuseTransportKind transport)
     {
         MemoryFileSystem files = new();
         MemoryNode file = files.AddFile(files.Root, "file", 1);
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         string before = mount.Reader.Ask("stat", mount.At("file"));
         file.Size = 5;
         Assert.Equal(before, mount.Reader.Ask("stat", mount.At("file")));
@@ -33,14 +35,26 @@ public sealed class InvalidationTests
         Assert.StartsWith("ok 5 ", mount.Reader.Ask("stat", mount.At("file")), StringComparison.Ordinal);
     }
 
+    public static TheoryData<FuseTransportKind> Transports() => [.. TestTransports.Available];
+
+    public static TheoryData<FuseTransportKind, bool> TransportsTwice()
+    {
+        TheoryData<FuseTransportKind, bool> all = [];
+        foreach (FuseTransportKind transport in TestTransports.Available)
+        {
+            all.Add(transport, false);
+            all.Add(transport, true);
+        }
+        return all;
+    }
+
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void A_name_stays_until_its_entry_is_invalidated(bool expireOnly)
+    [MemberData(nameof(TransportsTwice))]
+    public void A_name_stays_until_its_entry_is_invalidated(FuseTransportKind transport, bool expireOnly)
     {
         MemoryFileSystem files = new();
         files.AddFile(files.Root, "name", 1);
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         Assert.StartsWith("ok 1 ", mount.Reader.Ask("stat", mount.At("name")), StringComparison.Ordinal);
         files.AddFile(files.Root, "name", 2); // Another node.
         Assert.StartsWith("ok 1 ", mount.Reader.Ask("stat", mount.At("name")), StringComparison.Ordinal);
@@ -48,11 +62,12 @@ public sealed class InvalidationTests
         Assert.StartsWith("ok 2 ", mount.Reader.Ask("stat", mount.At("name")), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_missing_name_stays_missing_until_its_entry_is_invalidated()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void A_missing_name_stays_missing_until_its_entry_is_invalidated(FuseTransportKind transport)
     {
         MemoryFileSystem files = new();
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         Assert.Equal("errno 2", mount.Reader.Ask("stat", mount.At("new")));
         files.AddFile(files.Root, "new", 3);
         Assert.Equal("errno 2", mount.Reader.Ask("stat", mount.At("new")));
@@ -60,12 +75,13 @@ public sealed class InvalidationTests
         Assert.StartsWith("ok 3 ", mount.Reader.Ask("stat", mount.At("new")), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Increasing_the_epoch_makes_the_kernel_look_up_every_name_again()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void Increasing_the_epoch_makes_the_kernel_look_up_every_name_again(FuseTransportKind transport)
     {
         MemoryFileSystem files = new();
         for (int i = 0; i < 10; i++) files.AddFile(files.Root, $"f{i}", 1);
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         if (!mount.Connection.Negotiation.HasEpoch)
         {
             Assert.Equal(Errno.ENOSYS, mount.Connection.IncrementEpoch());
@@ -77,24 +93,26 @@ public sealed class InvalidationTests
         for (int i = 0; i < 10; i++) Assert.StartsWith("ok 2 ", mount.Reader.Ask("stat", mount.At($"f{i}")), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_deleted_name_is_gone_at_once()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void A_deleted_name_is_gone_at_once(FuseTransportKind transport)
     {
         MemoryFileSystem files = new();
         MemoryNode file = files.AddFile(files.Root, "name", 1);
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         Assert.StartsWith("ok 1 ", mount.Reader.Ask("stat", mount.At("name")), StringComparison.Ordinal);
         files.Root.Children.Remove("name");
         Assert.Equal(Errno.None, mount.Connection.NotifyDelete(FuseNodeId.Root, new FuseNodeId(file.Id), "name"u8));
         Assert.Equal("errno 2", mount.Reader.Ask("stat", mount.At("name")));
     }
 
-    [Fact]
-    public void Stored_bytes_are_read_without_asking()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void Stored_bytes_are_read_without_asking(FuseTransportKind transport)
     {
         MemoryFileSystem files = new();
         MemoryNode file = files.AddFile(files.Root, "file", 100_000);
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         Assert.StartsWith("ok", mount.Reader.Ask("stat", mount.At("file")), StringComparison.Ordinal);
         byte[] content = new byte[file.Size];
         MemoryFileSystem.Fill(file, content, 0);
@@ -103,22 +121,24 @@ public sealed class InvalidationTests
         Assert.Equal(0, mount.Connection.Statistics()[FuseOpcode.Read]);
     }
 
-    [Fact]
-    public void What_the_kernel_does_not_know_is_ENOENT()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void What_the_kernel_does_not_know_is_ENOENT(FuseTransportKind transport)
     {
-        using TestMount mount = new(new MemoryFileSystem());
+        using TestMount mount = new(new MemoryFileSystem(), new FuseOptions { Transport = transport });
         Assert.Equal(Errno.ENOENT, mount.Connection.InvalidateInode(new FuseNodeId(12345)));
         Assert.Equal(Errno.ENOENT, mount.Connection.Store(new FuseNodeId(12345), 0, "x"u8));
         Assert.Equal(Errno.ENOENT, mount.Connection.InvalidateEntry(new FuseNodeId(12345), "x"u8));
         Assert.Equal(Errno.ENAMETOOLONG, mount.Connection.InvalidateEntry(FuseNodeId.Root, new byte[256]));
     }
 
-    [Fact]
-    public void Forgets_give_back_every_lookup()
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public void Forgets_give_back_every_lookup(FuseTransportKind transport)
     {
         MemoryFileSystem files = new();
         for (int i = 0; i < 1000; i++) files.AddFile(files.Root, $"f{i}", 1);
-        using TestMount mount = new(files);
+        using TestMount mount = new(files, new FuseOptions { Transport = transport });
         Assert.Equal(0, TestReader.Run("ls", "-l", mount.Path).Code);
         for (int i = 0; i < 1000; i++) mount.Connection.InvalidateEntry(FuseNodeId.Root, System.Text.Encoding.ASCII.GetBytes($"f{i}"));
         // Names that were dropped let go of their inodes.

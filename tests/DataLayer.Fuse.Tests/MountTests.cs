@@ -184,10 +184,11 @@ public sealed class MountTests
         Assert.NotEqual(a.Connection.ConnectionId, b.Connection.ConnectionId);
     }
 
-    [Fact]
-    public void Read_ahead_is_raised()
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void Read_ahead_is_raised(FuseTransportKind transport, bool zeroMessages)
     {
-        using TestMount mount = new(new MemoryFileSystem(), new FuseOptions { ReadAhead = 512 << 10 });
+        using TestMount mount = new(new MemoryFileSystem() { ZeroMessages = zeroMessages }, new FuseOptions { Transport = transport, ReadAhead = 512 << 10 });
         Assert.Equal("512", File.ReadAllText($"/sys/class/bdi/0:{mount.Connection.ConnectionId}/read_ahead_kb").Trim());
     }
 

@@ -8,6 +8,7 @@ namespace DataLayer.Fuse.Tests;
 public sealed class UserMountTests : IDisposable
 {
     const string Nobody = "65534";
+    const string ReadAheadLine = "fuse: information: Read-ahead stays at 128 KiB: raising it needs root and a writable /sys.";
     static readonly string[] AsNobody = ["setpriv", "--reuid", Nobody, "--regid", Nobody, "--clear-groups", "env", "HOME=/tmp", "DOTNET_BUNDLE_EXTRACT_BASE_DIR=/tmp"];
 
     readonly string _path;
@@ -40,7 +41,7 @@ public sealed class UserMountTests : IDisposable
         using (TestReader root = new()) Assert.Equal("errno 13", root.Ask("read-errno", TestReader.Word(_path + "/file")));
         server.StandardInput.Close();
         Assert.True(server.WaitForExit(TestReader.Patience));
-        Assert.Equal((0, ""), (server.ExitCode, server.StandardError.ReadToEnd().Replace(ReadAheadLine(), "", StringComparison.Ordinal).Trim()));
+        Assert.Equal((0, ""), (server.ExitCode, server.StandardError.ReadToEnd().Replace(ReadAheadLine, "", StringComparison.Ordinal).Trim()));
         Assert.DoesNotContain(FuseMountPoint.List(), entry => entry.Path == _path);
     }
 
@@ -58,6 +59,21 @@ public sealed class UserMountTests : IDisposable
         using (TestReader reader = new(AsNobody)) Assert.Equal("ok", reader.Ask("verify", "mmap", TestReader.Word(_path + "/file"), 2, 100_000));
         second.StandardInput.Close();
         Assert.True(second.WaitForExit(TestReader.Patience));
+    }
+
+    [Fact]
+    public async Task A_user_frees_the_callers_of_a_server_that_does_not_answer()
+    {
+        using Process server = TestReader.Start([.. AsNobody, "--", "serve", _path]);
+        Assert.StartsWith("ready", ReadLine(server), StringComparison.Ordinal);
+        using TestReader reader = new(AsNobody);
+        Task<string> asked = reader.AskAsync("read-errno", TestReader.Word(_path + "/hangs"));
+        await server.StandardInput.WriteLineAsync("abort");
+        await server.StandardInput.FlushAsync();
+        // ECONNABORTED, ENOTCONN through fusectl; EIO where it is not mounted and a user cannot mount it.
+        Assert.Matches("^errno (5|103|107)$", await asked.WaitAsync(TestReader.Patience));
+        server.StandardInput.Close();
+        Assert.True(server.WaitForExit(TestReader.Patience));
     }
 
     [Fact]
@@ -89,8 +105,6 @@ public sealed class UserMountTests : IDisposable
         Directory.Delete(_path);
         File.SetUnixFileMode("/dev/fuse", _deviceMode);
     }
-
-    string ReadAheadLine() => $"fuse: information: Read-ahead of {_path} stays at 128 KiB: raising it needs root.";
 
     static string? ReadLine(Process process)
     {

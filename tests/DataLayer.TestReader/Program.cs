@@ -7,14 +7,16 @@ switch (args)
 {
     case ["serve", string mountPoint, .. string[] options]:
         return Server.Run(mountPoint, options);
-    case ["bench", string directory, string count, string clients]:
-        return LookupReadBench.Run(directory, int.Parse(count), int.Parse(clients));
+    case ["bench", string count, string size, string rounds]:
+        return LookupReadBench.RunAll(int.Parse(count), int.Parse(size), int.Parse(rounds));
+    case ["bench-serve", string mountPoint, string transport, string count, string size]:
+        return LookupReadBench.Serve(mountPoint, Enum.Parse<DataLayer.Fuse.FuseTransportKind>(transport), int.Parse(count), int.Parse(size));
     case ["bench-client", string directory, string from, string to]:
         return LookupReadBench.RunClient(directory, int.Parse(from), int.Parse(to));
     case []:
         break;
     default:
-        Console.Error.WriteLine("usage: DataLayer.TestReader [serve MOUNTPOINT [OPTION...] | bench DIRECTORY COUNT CLIENTS]");
+        Console.Error.WriteLine("usage: DataLayer.TestReader [serve MOUNTPOINT [OPTION...] | bench FILES SIZE ROUNDS]");
         return 2;
 }
 

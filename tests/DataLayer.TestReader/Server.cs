@@ -23,13 +23,21 @@ static class Server
             Console.Out.WriteLine($"ready {connection.Transport} {connection.ConnectionId}");
             Console.Out.Flush();
             // The starter closes our input to end us; an unmount from outside ends us as well.
-            Task.WaitAny(connection.Completion, Task.Run(Console.In.ReadToEnd));
+            Task.WaitAny(connection.Completion, Task.Run(() => Obey(connection)));
             return 0;
         }
         catch (FuseException fault)
         {
             Console.Error.WriteLine(fault.Message);
             return 1;
+        }
+    }
+
+    static void Obey(FuseConnection connection)
+    {
+        while (Console.In.ReadLine() is { } command)
+        {
+            if (command == "abort") connection.Abort();
         }
     }
 }

@@ -12,8 +12,6 @@ static class FuseHandshake
     /// every request fit a buffer of 8 KiB.</summary>
     const int MaxWrite = 4096;
 
-    const int PageSize = 4096;
-
     /// <summary>INIT waits in the descriptor before mount(2) returns; only a broken descriptor makes this pass.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
@@ -88,7 +86,7 @@ static class FuseHandshake
         if (!features.HasFlag(FuseFeatures.InitExt)) features &= (FuseFeatures)uint.MaxValue;
         // AUTO without DO has no meaning to the kernel.
         if (!features.HasFlag(FuseFeatures.DoReadDirPlus)) features &= ~FuseFeatures.ReadDirPlusAuto;
-        int most = features.HasFlag(FuseFeatures.MaxPages) ? options.MaxRead : Math.Min(options.MaxRead, DefaultMaxPages * PageSize);
+        int most = features.HasFlag(FuseFeatures.MaxPages) ? options.MaxRead : Math.Min(options.MaxRead, DefaultMaxPages * Environment.SystemPageSize);
         return new FuseNegotiation((int)offer.Minor, minor, features, most, (int)Math.Min(offer.MaxReadAhead, int.MaxValue));
     }
 
@@ -105,9 +103,12 @@ static class FuseHandshake
         CongestionThreshold = (ushort)(options.MaxBackground * 3 / 4),
         MaxWrite = MaxWrite,
         TimeGran = 1,
-        MaxPages = (ushort)(settled.MaxRead / PageSize),
+        MaxPages = (ushort)PagesOf(settled.MaxRead),
         MaxStackDepth = settled.Has(FuseFeatures.Passthrough) ? (uint)options.PassthroughDepth : 0,
     };
+
+    /// <summary>Pages that a request of this many bytes needs; they have 64 KiB on some machines.</summary>
+    public static int PagesOf(int bytes) => (bytes + Environment.SystemPageSize - 1) / Environment.SystemPageSize;
 
     /// <summary>Flags that a kernel of this minor could have offered: speaking an old minor means not to use newer flags.</summary>
     static FuseFeatures Of(int minor)

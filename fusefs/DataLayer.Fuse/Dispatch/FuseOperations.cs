@@ -186,13 +186,9 @@ static class FuseOperations
     static void ReadDir(FuseSession session, FuseRequest request, ReadOnlySpan<byte> fixedPart, ReadOnlySpan<byte> rest)
     {
         FuseReadIn arguments = Read<FuseReadIn>(fixedPart);
-        if (arguments.Size > (uint)session.Negotiation.MaxRead)
-        {
-            Malformed(session, request, $"asks for {arguments.Size} bytes");
-            return;
-        }
-        session.FileSystem.ReadDir(request, request.Node, new FuseHandle(arguments.Fh), arguments.Offset, (int)arguments.Size,
-            plus: request.Opcode == FuseOpcode.ReadDirPlus);
+        // Fewer entries than there is room for are fine, and newer kernels ask for much.
+        int size = (int)Math.Min(arguments.Size, (uint)session.Negotiation.MaxRead);
+        session.FileSystem.ReadDir(request, request.Node, new FuseHandle(arguments.Fh), arguments.Offset, size, plus: request.Opcode == FuseOpcode.ReadDirPlus);
     }
 
     static void GetXattr(FuseSession session, FuseRequest request, ReadOnlySpan<byte> fixedPart, ReadOnlySpan<byte> rest)

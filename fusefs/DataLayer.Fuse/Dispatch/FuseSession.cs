@@ -25,6 +25,9 @@ sealed class FuseSession
 
     public IReadOnlyList<FuseWorker> Workers { get; set; } = [];
 
+    /// <summary>Ends the connection, for a transport that cannot go on: better all callers with an error than some without an answer.</summary>
+    public Action Abort { get; set; } = static () => { };
+
     /// <summary>The connection is given up: every request is answered with EIO without asking the filesystem.</summary>
     public bool IsFailed { get; private set; }
 

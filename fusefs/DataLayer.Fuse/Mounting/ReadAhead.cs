@@ -1,19 +1,22 @@
 namespace DataLayer.Fuse;
 
-/// <summary>The kernel's read-ahead of a mount. INIT can lower it, only the file of its backing device can raise it.</summary>
+/// <summary>The kernel's read-ahead of a mount.</summary>
 static class ReadAhead
 {
-    /// <returns>False where that is not permitted: reads work, in smaller steps.</returns>
-    public static bool TrySet(MountEntry mount, int bytes)
+    /// <summary>
+    /// Sets it through the file of the mount's backing device. Only after INIT, which lowers it to 128 KiB at most.
+    /// </summary>
+    public static void Raise(int connectionId, FuseOptions options)
     {
+        if (options.ReadAhead == 0) return;
         try
         {
-            File.WriteAllText($"/sys/class/bdi/{mount.Major}:{mount.Minor}/read_ahead_kb", (bytes >> 10).ToString());
-            return true;
+            File.WriteAllText($"/sys/class/bdi/0:{connectionId}/read_ahead_kb", (options.ReadAhead >> 10).ToString());
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            return false;
+            // Reads work all the same, in smaller steps.
+            options.Log(FuseLogLevel.Information, "Read-ahead stays at 128 KiB: raising it needs root and a writable /sys.");
         }
     }
 }

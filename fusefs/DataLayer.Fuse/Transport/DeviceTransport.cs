@@ -9,15 +9,16 @@ sealed class DeviceTransport : FuseTransport
     readonly List<DeviceWorker> _workers = [];
     readonly List<FuseDevice> _clones = [];
 
-    /// <param name="clone">Give each thread its own descriptor, as far as that is possible.</param>
-    public DeviceTransport(FuseSession session, FuseDevice device, int threads, bool clone)
+    /// <param name="devices">The connection's descriptor and clones of it, each of which is served: requests may wait in any.</param>
+    /// <param name="clone">Make clones until each thread has one, as far as that is possible.</param>
+    public DeviceTransport(FuseSession session, FuseDevice[] devices, int threads, bool clone)
     {
-        for (int i = 0; i < threads; i++)
+        for (int i = 0; i < Math.Max(threads, devices.Length); i++)
         {
-            FuseDevice own = device;
-            if (clone && i > 0)
+            FuseDevice own = i < devices.Length ? devices[i] : devices[0];
+            if (clone && i >= devices.Length)
             {
-                if (device.TryClone() is { } copy) _clones.Add(own = copy);
+                if (devices[0].TryClone() is { } copy) _clones.Add(own = copy);
                 else clone = false;
             }
             _workers.Add(new DeviceWorker(session, i, own));

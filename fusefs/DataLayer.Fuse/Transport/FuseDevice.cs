@@ -27,6 +27,8 @@ sealed unsafe class FuseDevice : IDisposable
     /// </summary>
     public int Descriptor { get; }
 
+    public SafeFileHandle Handle => _handle;
+
     public static FuseDevice Open()
     {
         int descriptor = Libc.Open(Path, Libc.OpenReadWrite | Libc.OpenCloseOnExec);

@@ -7,16 +7,19 @@ namespace DataLayer.Fuse;
 /// </remarks>
 static class FuseTransports
 {
-    /// <summary>
-    /// Whether INIT should take io_uring if the kernel offers it. Asked before the mount is made, because the kernel decides
-    /// then what it offers, and <see cref="FuseOptions.EnableUring"/> must have its effect.
-    /// </summary>
-    public static bool MayUseIoUring(FuseOptions options) =>
-        options.Transport is FuseTransportKind.Auto or FuseTransportKind.IoUring && RingTransport.IsEnabled(options.EnableUring);
+    /// <summary>Before a mount is made, because the kernel decides then what it will offer: switches io_uring on where that is wanted.</summary>
+    public static void Prepare(FuseOptions options)
+    {
+        if (MayUseIoUring(options) && options.EnableUring) RingTransport.IsEnabled(enable: true);
+    }
+
+    /// <summary>Whether INIT should take io_uring if the kernel offers it.</summary>
+    public static bool MayUseIoUring(FuseOptions options) => options.Transport is FuseTransportKind.Auto or FuseTransportKind.IoUring;
 
     /// <summary>After INIT was answered.</summary>
+    /// <param name="devices">The connection's descriptor, and clones that exist already.</param>
     /// <param name="rings">Not null when INIT took io_uring.</param>
-    public static FuseTransport Choose(FuseSession session, FuseDevice device, FuseOptions options, RingTransport? rings)
+    public static FuseTransport Choose(FuseSession session, FuseDevice[] devices, FuseOptions options, RingTransport? rings)
     {
         if (rings is not null)
         {
@@ -25,6 +28,6 @@ static class FuseTransports
         }
         if (options.Transport == FuseTransportKind.IoUring)
             session.Log(FuseLogLevel.Warning, "FUSE over io_uring is not available (kernel 6.14 with fuse.enable_uring=1, io_uring permitted); using /dev/fuse.");
-        return new DeviceTransport(session, device, options.Threads, clone: options.Transport != FuseTransportKind.SingleDescriptor);
+        return new DeviceTransport(session, devices, options.Threads, clone: options.Transport != FuseTransportKind.SingleDescriptor);
     }
 }

@@ -13,7 +13,7 @@ sealed class RingTransport : FuseTransport
     const string EnableParameter = "/sys/module/fuse/parameters/enable_uring";
     const string PossibleCpus = "/sys/devices/system/cpu/possible";
 
-    /// <summary>The payload the kernel demands at least (FUSE_MIN_READ_BUFFER).</summary>
+    /// <summary>FUSE_MIN_READ_BUFFER: the least the kernel demands, else max_pages pages.</summary>
     const int SmallestPayload = 8192;
 
     static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10);
@@ -54,7 +54,7 @@ sealed class RingTransport : FuseTransport
     public static RingTransport? TryCreate(FuseSession session, FuseDevice device, FuseOptions options)
     {
         RingTransport transport = new(session, device);
-        int payload = Math.Max(SmallestPayload, session.Negotiation.MaxRead);
+        int payload = Math.Max(SmallestPayload, FuseHandshake.PagesOf(session.Negotiation.MaxRead) * Environment.SystemPageSize);
         for (int cpu = 0; cpu < CountPossibleCpus(); cpu++)
         {
             if (RingWorker.TryCreate(session, transport._rings.Count + 1, device, cpu, options.RingEntries, payload) is not { } ring) return transport.GiveUp();

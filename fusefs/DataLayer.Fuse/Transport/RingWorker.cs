@@ -134,7 +134,8 @@ sealed unsafe class RingWorker : FuseWorker, IDisposable
             // EINTR: a signal. EAGAIN, EBUSY: the kernel lacks memory, or completions to be taken first.
             if (errno is not (Errno.None or Errno.EINTR or Errno.EAGAIN or Errno.EBUSY))
             {
-                Session.Log(FuseLogLevel.Error, $"io_uring of CPU {Cpu} failed with {errno}; its requests cannot be served.");
+                Session.Log(FuseLogLevel.Error, $"io_uring of CPU {Cpu} failed with {errno}; the connection is aborted.");
+                Session.Abort();
                 return;
             }
             while (ring.TryTake(out IoUringCompletion completion)) Take(ring, completion);
@@ -160,7 +161,9 @@ sealed unsafe class RingWorker : FuseWorker, IDisposable
         Errno errno = (Errno)(-completion.Result);
         // ENOTCONN, ECONNABORTED, ECANCELED: the connection ended. The device's reader learns the same and stops this thread.
         if (errno is Errno.ENOTCONN or Errno.ECONNABORTED or Errno.ECANCELED or Errno.ENODEV) return;
+        if (!_registered.Task.IsCompleted) return; // Refused from the start: counted by who waits for it.
         Session.Log(FuseLogLevel.Error, $"The kernel gave up entry {entry} of queue {Cpu} with {errno}; {_live} of {_queue.Entries} are left.");
+        if (_live == 0) Session.Abort();
     }
 
     void TakeRequest(int entry)
