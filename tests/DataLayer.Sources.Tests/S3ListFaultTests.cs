@@ -44,13 +44,13 @@ public sealed class S3ListFaultTests : IAsyncLifetime
     public async Task Passing_faults_cost_no_key()
     {
         int number = 0;
-        _server.OnCall = call => !IsList(call) ? null : (Interlocked.Increment(ref number) % 6) switch
+        _server.OnCall = call => !IsList(call) ? null : (Interlocked.Increment(ref number) % 12) switch
         {
             1 => S3Fault.SlowDown(),
-            2 => new S3Fault { ResetAfter = 500 },
-            3 => new S3Fault { CloseAfter = 700 },
-            4 => Answer("<html>gateway</html>"),
-            5 => new S3Fault { Drop = true },
+            3 => new S3Fault { ResetAfter = 500 },
+            5 => new S3Fault { CloseAfter = 700 },
+            7 => Answer("<html>gateway</html>"),
+            9 => new S3Fault { Drop = true },
             _ => null,
         };
         await using S3Source patient = TestSources.Open(_server, "data");

@@ -17,6 +17,9 @@ public sealed class SwiftServer : IS3Server
 
     SwiftServer(string directory) => _directory = directory;
 
+    /// <summary>Keys per page of a listing: few, so that few objects make many pages.</summary>
+    public const int PageLimit = 50;
+
     public string Endpoint => $"http://127.0.0.1:{_port}";
     public string AccessKey => "test:tester";
     public string SecretKey => "testing";
@@ -74,6 +77,7 @@ public sealed class SwiftServer : IS3Server
             use = egg:swift#s3api
             location = us-east-1
             s3_acl = false
+            max_bucket_listing = PAGE
             [filter:tempauth]
             use = egg:swift#tempauth
             user_test_tester = testing .admin
@@ -89,7 +93,7 @@ public sealed class SwiftServer : IS3Server
             [filter:symlink]
             use = egg:swift#symlink
 
-            """.Replace("MEMCACHED", $"{cache}", StringComparison.Ordinal));
+            """.Replace("MEMCACHED", $"{cache}", StringComparison.Ordinal).Replace("PAGE", $"{PageLimit}", StringComparison.Ordinal));
         await _processes[^1].WaitForPortAsync(cache, StartLimit);
         S3ServerProcess proxy = new("swift-proxy-server", [Path.Combine(_directory, "proxy.conf"), "-v"], _directory);
         _processes.Add(proxy);
