@@ -16,9 +16,6 @@ public readonly record struct StoreStatistics(
 /// </summary>
 public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
 {
-    // How long a disk that refused is left alone: long enough not to hammer it, short enough that a cleaned-up disk is used soon.
-    internal static readonly TimeSpan RetryDisk = TimeSpan.FromSeconds(30);
-
     readonly BlockStoreOptions _options;
     readonly StorePaths _paths;
     readonly OpenBlocks _open = new();
@@ -42,6 +39,9 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         _writer = new BlockWriter(Table, _sync, this);
         _attachment = new StoreAttachment(paths, options, this);
     }
+
+    /// <summary>A complete block file that a power loss can no longer take away.</summary>
+    internal event Action<BlockFile> Synced { add => _sync.Synced += value; remove => _sync.Synced -= value; }
 
     internal FetchBuffers Buffers { get; }
     internal FetchTable Table { get; }
@@ -169,9 +169,9 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     /// <summary>Reads go on uncached for a while; said once.</summary>
     public void DiskFailed(string reason)
     {
-        Volatile.Write(ref _suspendedUntil, Environment.TickCount64 + (long)RetryDisk.TotalMilliseconds);
+        Volatile.Write(ref _suspendedUntil, Environment.TickCount64 + (long)_options.RetryDisk.TotalMilliseconds);
         if (Interlocked.Exchange(ref _warnedOfDisk, 1) == 0)
-            _options.Warn($"cache directory {_paths.Root}: {reason}; reading uncached, trying it again every {RetryDisk.TotalSeconds:0} s");
+            _options.Warn($"cache directory {_paths.Root}: {reason}; reading uncached, trying it again every {_options.RetryDisk.TotalSeconds:0.#} s");
     }
 
     /// <summary>Dispose the readers first.</summary>

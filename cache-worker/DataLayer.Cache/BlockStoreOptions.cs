@@ -21,6 +21,12 @@ public sealed record BlockStoreOptions
     /// <summary>One line each, for conditions an operator should know of.</summary>
     public Action<string> Warn { get; init; } = static _ => { };
 
+    /// <summary>
+    /// How long a disk that refused is left alone: long enough not to hammer it, short enough that one that was cleaned up
+    /// is used soon.
+    /// </summary>
+    internal TimeSpan RetryDisk { get; init; } = TimeSpan.FromSeconds(30);
+
     internal void Validate()
     {
         ArgumentException.ThrowIfNullOrEmpty(Directory);

@@ -3,26 +3,28 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Cache;
 
 /// <summary>
-/// The block file of a large file whose every unit is present and verified, for the kernel to read by itself. Until it is
-/// disposed its descriptor stays open and its space counts as used, also after an eviction.
+/// A large file that is complete in the store, as the plain local file it is: for the kernel to read by itself. Kept from
+/// eviction until disposed. Its bytes were checked in this process; what the disk does to them later is not seen.
 /// </summary>
 public sealed class CompleteFile : IDisposable
 {
-    readonly BlockFile _block;
-    int _disposed;
+    BlockFile? _block;
 
-    /// <param name="block">Entered by the caller; left on dispose.</param>
     internal CompleteFile(BlockFile block)
     {
         _block = block;
+        block.Directory.Pin(block.Grant, pinned: true);
         Handle = new SafeFileHandle(block.DataDescriptor, ownsHandle: false);
     }
 
-    /// <summary>The plain file from offset 0. Valid until this is disposed.</summary>
+    /// <summary>Byte 0 of it is byte 0 of the file. Valid until this object is disposed.</summary>
     public SafeFileHandle Handle { get; }
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0) _block.Leave();
+        if (Interlocked.Exchange(ref _block, null) is not { } block) return;
+        Handle.Dispose();
+        block.Directory.Pin(block.Grant, pinned: false);
+        block.Leave();
     }
 }

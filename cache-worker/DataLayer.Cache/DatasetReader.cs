@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using DataLayer.Formats;
 
 namespace DataLayer.Cache;
@@ -17,7 +17,6 @@ public sealed class DatasetReader : IAsyncDisposable
     readonly FetchQueue _queue;
     readonly ReadAhead _ahead;
     static int _numbers;
-    readonly ConcurrentDictionary<BlockFileId, bool> _verifying = new();
     volatile bool _disposed;
 
     public DatasetReader(BlockStore store, Manifest manifest, IReadOnlyList<ISource> sources, DatasetOptions options)
@@ -107,13 +106,12 @@ public sealed class DatasetReader : IAsyncDisposable
             if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
 
             Fetch fetch = JoinOrStart(file, block, unit);
-            if (block != null && file.IsPacked && block.TryBeginFill()) _queue.Fill(new PackFill(_queue, block, _layout.GetPackFiles(file.Pack), _store.Table, _store.Writer));
+            if (file.IsPacked && block is { IsReadOnly: false } && !_store.IsSuspended && block.TryBeginFill()) _queue.Fill(new PackFill(_queue, block, _layout.GetPackFiles(file.Pack), _store.Table, _store.Writer));
             try
             {
                 switch (await fetch.Completion.WaitAsync(patience.Remaining, cancellation))
                 {
                     case FetchOutcome.InMemory:
-                        fetch.Touched = true;
                         fetch.BytesOf(unit).Slice(within, destination.Length).CopyTo(destination.Span);
                         if (block != null && fetch.Block == null && fetch.TryAddReference()) _store.Writer.Adopt(fetch, block);
                         return true;
@@ -183,42 +181,6 @@ public sealed class DatasetReader : IAsyncDisposable
         return (unit, within, Math.Min(length, unit.Length - within));
     }
 
-    /// <summary>
-    /// The block file of a large file, if it is complete and verified by this process. Never waits: one that is complete but
-    /// not verified yet (after a restart) is verified in the background, at the disk's speed, and given the next time.
-    /// </summary>
-    public CompleteFile? TryOpenComplete(in FileLocation file)
-    {
-        if (file.IsPacked || file.Length == 0 || _disposed) return null;
-        if (_store.Find(file.BlockFile) is { } block && block.IsWhollyVerified && block.TryEnter()) return new CompleteFile(block);
-        if (_verifying.TryAdd(file.BlockFile, true)) _ = VerifyAsync(file);
-        return null;
-    }
-
-    async Task VerifyAsync(FileLocation file)
-    {
-        await Task.Yield();
-        BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: false, CancellationToken.None);
-        try
-        {
-            if (block is null || !block.TryEnter()) return;
-            try
-            {
-                if (!block.IsComplete(recount: true)) return;
-                for (int i = 0; i < block.Spec.Units && !_disposed; i++)
-                    if (!block.TryVerify(Unit.OfLarge(file.Length, i), ref _store.BadChecksums)) return;
-            }
-            finally
-            {
-                block.Leave();
-            }
-        }
-        finally
-        {
-            _verifying.TryRemove(file.BlockFile, out _);
-        }
-    }
-
     /// <summary>Bytes of this file present in the store; as of its last look where another process owns the store and is slow to answer.</summary>
     public long CachedBytes(in FileLocation file)
     {
@@ -254,6 +216,44 @@ public sealed class DatasetReader : IAsyncDisposable
     /// <exception cref="SourceException">The first fault, after all other files were tried; a source that stays unreachable ends it early.</exception>
     public Task<long> WarmAsync(IReadOnlyList<EntryIndex> files, IProgress<long>? progress, CancellationToken cancellation) =>
         new Warming(_store, _layout, _queue, _registration, _options.ReadDeadline).RunAsync(files, progress, cancellation);
+
+    /// <summary>
+    /// The local file of a large file whose every byte is in the store and was checked, or written, by this process; see
+    /// <see cref="VerifyAsync"/> for one that an earlier process wrote. Costs microseconds.
+    /// </summary>
+    public bool TryOpenComplete(in FileLocation file, [NotNullWhen(true)] out CompleteFile? complete)
+    {
+        complete = null;
+        if (file.IsPacked || _store.Find(file.BlockFile) is not { } block || !block.TryEnter()) return false;
+        if (block.IsCompleteAndVerified()) complete = new CompleteFile(block);
+        else block.Leave();
+        return complete != null;
+    }
+
+    /// <summary>Checks every present unit of a large file that this process has not checked yet. True when all of it is present and right.</summary>
+    public async Task<bool> VerifyAsync(FileLocation file, CancellationToken cancellation)
+    {
+        if (file.IsPacked || file.Length == 0) return false;
+        BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: false, cancellation);
+        if (block == null || !block.TryEnter()) return false;
+        try
+        {
+            return await Task.Run(() =>
+            {
+                bool all = true;
+                for (int i = 0; i < block.Spec.Units; i++)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    all &= block.TryVerify(Unit.OfLarge(file.Length, i), ref _store.BadChecksums);
+                }
+                return all;
+            }, cancellation);
+        }
+        finally
+        {
+            block.Leave();
+        }
+    }
 
     /// <summary>Waits for what is being read from sources, at most 30 s.</summary>
     public async ValueTask DisposeAsync()

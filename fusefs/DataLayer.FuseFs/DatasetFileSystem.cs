@@ -199,7 +199,7 @@ sealed class DatasetFileSystem : IFuseFileSystem
 
             DatasetReader reader = held.Snapshot.Reader;
             FileLocation file = held.Manifest.Locate(held.Entry);
-            request.ReplyOpen(openFiles.Open(connection!, node, () => reader.TryOpenComplete(file)));
+            request.ReplyOpen(openFiles.Open(connection!, node, reader, file));
         }
     }
 

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using DataLayer.Cache;
+using DataLayer.Formats;
 using DataLayer.Fuse;
 
 namespace DataLayer.FuseFs;
@@ -15,6 +17,8 @@ namespace DataLayer.FuseFs;
 sealed class OpenFiles
 {
     readonly Dictionary<FuseNodeId, Way> open = [];
+    readonly ConcurrentDictionary<FuseNodeId, bool> verifying = new();
+    readonly CancellationTokenSource stop = new();
 
     sealed class Way(int backingId, CompleteFile? backing)
     {
@@ -34,12 +38,11 @@ sealed class OpenFiles
         }
     }
 
-    /// <param name="complete">The block file that holds all of this file, or null.</param>
-    public FuseOpenOut Open(FuseConnection connection, FuseNodeId node, Func<CompleteFile?> complete)
+    public FuseOpenOut Open(FuseConnection connection, FuseNodeId node, DatasetReader reader, in FileLocation file)
     {
         lock (open)
         {
-            if (!open.TryGetValue(node, out Way? way)) open[node] = way = Choose(connection, complete());
+            if (!open.TryGetValue(node, out Way? way)) open[node] = way = Choose(connection, node, reader, file);
             way.Opens++;
             return way.BackingId > 0
                 ? new FuseOpenOut { OpenFlags = FuseOpenFlags.Passthrough | FuseOpenFlags.NoFlush, BackingId = way.BackingId }
@@ -47,13 +50,36 @@ sealed class OpenFiles
         }
     }
 
-    static Way Choose(FuseConnection connection, CompleteFile? backing)
+    Way Choose(FuseConnection connection, FuseNodeId node, DatasetReader reader, in FileLocation file)
     {
-        if (backing is null) return new Way(0, null);
+        if (file.IsPacked || file.Length == 0) return new Way(0, null);
+        if (!reader.TryOpenComplete(file, out CompleteFile? backing))
+        {
+            // What an earlier process fetched is checked at the disk's speed: this open does not wait for it, the next has it.
+            if (verifying.TryAdd(node, true)) _ = VerifyAsync(node, reader, file);
+            return new Way(0, null);
+        }
+
         int id = connection.BackingOpen(backing.Handle);
         if (id > 0) return new Way(id, backing);
         backing.Dispose();
         return new Way(0, null);
+    }
+
+    async Task VerifyAsync(FuseNodeId node, DatasetReader reader, FileLocation file)
+    {
+        try
+        {
+            await reader.VerifyAsync(file, stop.Token);
+        }
+        catch (Exception fault)
+        {
+            Log.Debug($"verifying {file.BlockFile}: {fault.Message}");
+        }
+        finally
+        {
+            verifying.TryRemove(node, out _);
+        }
     }
 
     public void Release(FuseConnection connection, FuseNodeId node)
@@ -71,6 +97,7 @@ sealed class OpenFiles
     /// <summary>After the connection ended: no RELEASE comes any more.</summary>
     public void Close()
     {
+        stop.Cancel();
         lock (open)
         {
             foreach (Way way in open.Values) way.Backing?.Dispose();

@@ -10,11 +10,12 @@ internal sealed class CacheFolder : IDisposable
 
     public string Cache => System.IO.Path.Combine(Path, "cache");
 
-    public Task<BlockStore> OpenAsync(long capacity = 1L << 30, List<string>? warnings = null) => BlockStore.OpenAsync(new BlockStoreOptions
+    public Task<BlockStore> OpenAsync(long capacity = 1L << 30, List<string>? warnings = null, string? directory = null) => BlockStore.OpenAsync(new BlockStoreOptions
     {
-        Directory = Cache,
+        Directory = directory ?? Cache,
         Capacity = capacity,
         DiskReserve = 0,
+        RetryDisk = TimeSpan.FromMilliseconds(200),
         Warn = line => { if (warnings != null) lock (warnings) warnings.Add(line); },
     }, CancellationToken.None);
 

@@ -3,12 +3,18 @@ namespace DataLayer.Cache;
 /// <summary>
 /// Writes fetched bytes into block files, on threads of its own: a disk that stalls holds up neither readers (they have
 /// their bytes by then) nor the thread pool that talks to sources. What waits to be written lives in
-/// <see cref="FetchBuffers"/>, so its bound is that memory's; when a reader needs the memory, the oldest is let go unwritten.
+/// <see cref="FetchBuffers"/>, so its bound is that memory's.
 /// </summary>
 internal sealed class BlockWriter : IDisposable
 {
     // Copying and checksumming run at 2-3 GB/s a thread: two keep ahead of a 10 Gbit/s link and leave no core idle for it.
     const int Threads = 2;
+
+    /// <summary>
+    /// Milliseconds without one write after which the disk counts as stalled and readers come first. A disk that is merely
+    /// slow slows the fetching down instead: what is let go has to be fetched twice.
+    /// </summary>
+    public const int StallLimit = 500;
 
     readonly record struct Work(Fetch Fetch, BlockFile Block, bool Locked, bool Adopted);
 
@@ -19,6 +25,7 @@ internal sealed class BlockWriter : IDisposable
     readonly object _gate = new();
     readonly Thread[] _threads;
     int _writing;
+    long _lastProgress;
     bool _stopped;
 
     public BlockWriter(FetchTable table, BlockSync sync, IBlockSink sink)
@@ -56,18 +63,22 @@ internal sealed class BlockWriter : IDisposable
         lock (_gate)
         {
             if (_stopped || IsSuspended || work.Block.IsBroken || work.Block.IsRetired) return false;
+            if (_queue.Count + _writing == 0) _lastProgress = Environment.TickCount64;
             _queue.AddLast(work);
             Monitor.Pulse(_gate);
             return true;
         }
     }
 
-    public bool TryDiscardOldest()
+    /// <summary>Lets the oldest go unwritten if nothing was written for <see cref="StallLimit"/>; false when the writer is at work.</summary>
+    public bool TryDiscardOldest() => TryDiscardOldest(StallLimit);
+
+    bool TryDiscardOldest(int stallLimit)
     {
         Work work;
         lock (_gate)
         {
-            if (_queue.First is not { } first) return false;
+            if (_queue.First is not { } first || Environment.TickCount64 - _lastProgress < stallLimit) return false;
             work = first.Value;
             _queue.RemoveFirst();
         }
@@ -105,7 +116,11 @@ internal sealed class BlockWriter : IDisposable
                 _writing++;
             }
             Write(work);
-            lock (_gate) _writing--;
+            lock (_gate)
+            {
+                _writing--;
+                _lastProgress = Environment.TickCount64;
+            }
         }
     }
 
@@ -139,7 +154,7 @@ internal sealed class BlockWriter : IDisposable
     /// <param name="discard">Lets go of what is queued, as a killed process would.</param>
     public void Stop(bool discard)
     {
-        while (discard && TryDiscardOldest()) { }
+        while (discard && TryDiscardOldest(stallLimit: 0)) { }
         lock (_gate)
         {
             _stopped = true;

@@ -14,11 +14,15 @@ internal sealed class ConcurrencyWindow
 
     // Sizes vary: the mean of 200 log-normal ones wanders by 8%, so smaller differences of rate say nothing.
     const double Significant = 0.10;
+    // A source that became faster shows only when it is asked for more: one step up for so many down.
+    const int StepsToProbe = 4;
+
     static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
     double _window = Initial;
     double _reference;
     bool _climbing = true;
+    int _descents;
     bool _wasFull;
     long _bytes;
     int _reads;
@@ -39,7 +43,7 @@ internal sealed class ConcurrencyWindow
         {
             // Climbing is judged step by step; descending against where it began, or small losses would add up unnoticed.
             if (_climbing) _climbing = rate >= _reference * (1 + Significant);
-            else _climbing = rate < _reference * (1 - Significant);
+            else _climbing = rate < _reference * (1 - Significant) || ++_descents % StepsToProbe == 0;
             _reference = _climbing ? rate : Math.Max(rate, _reference);
             _window = Math.Clamp(_window * (_climbing ? 1.25 : 0.9), Min, Max);
         }

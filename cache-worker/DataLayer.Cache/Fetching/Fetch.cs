@@ -57,9 +57,6 @@ internal sealed class Fetch
     public SourceException? Fault { get; private set; }
     public Task<FetchOutcome> Completion => _completion.Task;
 
-    /// <summary>Used since the table last looked for something to drop.</summary>
-    public bool Touched { get; set; }
-
     public UnitKey Key(int index) => new(File.BlockFile, First.Index + index);
 
     public Unit UnitAt(int index) => index == 0 ? First : Unit.OfLarge(File.Length, First.Index + index);

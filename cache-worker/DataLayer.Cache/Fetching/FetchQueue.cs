@@ -30,7 +30,7 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
     readonly Queue<PackFill> _fills = new();
     readonly ConcurrencyWindow _window = new();
     Fetch? _fillNext;
-    int _running, _runningDemanded, _pumpQueued;
+    int _running, _runningDemanded, _pumpQueued, _stallWatch;
     bool _stopped;
 
     public FetchQueue(FetchTable table, FetchBuffers buffers, BlockWriter writer, IBlockLayout layout,
@@ -89,6 +89,18 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
         if (Interlocked.Exchange(ref _pumpQueued, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
+    /// <summary>Looks again in case that the memory does not come back because the disk stalls.</summary>
+    void PumpWhenStalled()
+    {
+        if (Interlocked.Exchange(ref _stallWatch, 1) != 0) return;
+        _ = Task.Delay(BlockWriter.StallLimit).ContinueWith(static (_, queue) =>
+        {
+            FetchQueue self = (FetchQueue)queue!;
+            Volatile.Write(ref self._stallWatch, 0);
+            self.PumpLater();
+        }, this, TaskScheduler.Default);
+    }
+
     void IThreadPoolWorkItem.Execute()
     {
         Volatile.Write(ref _pumpQueued, 0);
@@ -112,6 +124,7 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
             {
                 // What readers wait for goes before what may be wanted again, and before what could be written.
                 if (needsMemory && (_table.TryDropOldest() || _writer.TryDiscardOldest())) continue;
+                if (needsMemory) PumpWhenStalled();
                 if (backgroundNeedsMemory && _table.TryDropOldest(_table.KeepAnyway)) continue;
                 return;
             }
@@ -212,7 +225,7 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
     {
         BlockFile? block = fetch.Block;
         bool locked = false;
-        if (block != null && !block.TryEnter())
+        if (block != null && (block.IsReadOnly || !block.TryEnter()))
         {
             fetch.WithoutBlock();
             block = null;

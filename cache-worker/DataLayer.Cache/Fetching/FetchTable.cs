@@ -54,19 +54,14 @@ internal sealed class FetchTable(long keepLimit)
         while (TryDropOldest(keepLimit)) { }
     }
 
-    /// <summary>Frees the memory of what was kept longest without use; false when no more than <paramref name="spare"/> bytes are kept.</summary>
+    /// <summary>Frees the memory of what was kept longest; false when no more than <paramref name="spare"/> bytes are kept.</summary>
     public bool TryDropOldest(long spare = 0)
     {
         Fetch? dropped;
         lock (_gate)
         {
-            for (int chances = _kept.Count; ; chances--)
-            {
-                if (_keptBytes <= spare || !_kept.TryDequeue(out dropped)) return false;
-                if (chances <= 0 || !dropped.Touched) break;
-                dropped.Touched = false;
-                _kept.Enqueue(dropped);
-            }
+            // In the order they came, used or not: a reader that moves forward wants the later ones.
+            if (_keptBytes <= spare || !_kept.TryDequeue(out dropped)) return false;
             _keptBytes -= dropped.Buffer!.Capacity;
         }
         Remove(dropped);

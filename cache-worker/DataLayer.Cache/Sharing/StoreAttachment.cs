@@ -94,13 +94,13 @@ internal sealed class StoreAttachment(StorePaths paths, BlockStoreOptions option
                 // At the start the caller hears of it. Later somebody changed the directory under us.
                 if (_first.TrySetException(e)) return;
                 store.DiskFailed(e.Message);
-                delay = (int)BlockStore.RetryDisk.TotalMilliseconds;
+                delay = (int)options.RetryDisk.TotalMilliseconds;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 store.DiskFailed(e.Message);
                 _first.TrySetResult();
-                delay = (int)BlockStore.RetryDisk.TotalMilliseconds;
+                delay = (int)options.RetryDisk.TotalMilliseconds;
             }
             try { await Task.Delay(delay, _stop.Token); }
             catch (OperationCanceledException) { return; }

@@ -45,6 +45,9 @@ internal sealed unsafe class BlockFile
     /// <summary>Next read-ahead of a large file: starts when a hit reaches its unit. Null when none is armed.</summary>
     public ReadAheadTrigger? ReadAhead;
 
+    /// <summary>On a disk that takes no writes: read only, never fetched into.</summary>
+    public bool IsReadOnly { get; private init; }
+
     /// <summary>True for one caller until <see cref="EndFill"/>: a pack is filled once at a time.</summary>
     public bool TryBeginFill() => Interlocked.Exchange(ref _filling, 1) == 0;
 
@@ -67,8 +70,14 @@ internal sealed unsafe class BlockFile
         errno = 0;
         try
         {
-            if ((sums = Libc.Open(paths.Sums(spec.Id, grant.Tag), Libc.O_RDWR | Libc.O_CLOEXEC)) < 0
-                || (data = Libc.Open(paths.Data(spec.Id), Libc.O_RDWR | Libc.O_CLOEXEC)) < 0)
+            int access = Libc.O_RDWR;
+            if ((sums = Libc.Open(paths.Sums(spec.Id, grant.Tag), access | Libc.O_CLOEXEC)) < 0 && Libc.LastError == Libc.EROFS)
+            {
+                // A disk that went read-only still has what it has.
+                access = Libc.O_RDONLY;
+                sums = Libc.Open(paths.Sums(spec.Id, grant.Tag), access | Libc.O_CLOEXEC);
+            }
+            if (sums < 0 || (data = Libc.Open(paths.Data(spec.Id), access | Libc.O_CLOEXEC)) < 0)
             {
                 errno = Libc.LastError;
                 return null;
@@ -79,7 +88,7 @@ internal sealed unsafe class BlockFile
             nuint length = (nuint)Sidecar.FileLength(spec.Units);
             void* map = Libc.MMap(null, length, Libc.PROT_READ, Libc.MAP_SHARED, sums, 0);
             if ((nint)map == -1) { errno = Libc.LastError; return null; }
-            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length);
+            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length) { IsReadOnly = access == Libc.O_RDONLY };
             data = sums = -1;
             return file;
         }
@@ -130,6 +139,8 @@ internal sealed unsafe class BlockFile
         }
         if (uses == 0) Close();
     }
+
+    public bool IsInUse => Volatile.Read(ref _uses) > 0;
 
     public bool IsRetired => Volatile.Read(ref _uses) < 0;
 
@@ -210,17 +221,6 @@ internal sealed unsafe class BlockFile
 
     public bool IsVerified(int unit) => (Volatile.Read(ref _verified[unit >> 6]) >> (unit & 63) & 1) != 0;
 
-    /// <summary>Every unit was written or checked by this process.</summary>
-    public bool IsWhollyVerified
-    {
-        get
-        {
-            for (int unit = 0; unit < Spec.Units; unit++)
-                if (!IsVerified(unit)) return false;
-            return true;
-        }
-    }
-
     void SetVerified(int unit)
     {
         if (!IsVerified(unit)) Interlocked.Or(ref _verified[unit >> 6], 1ul << (unit & 63));
@@ -262,6 +262,17 @@ internal sealed unsafe class BlockFile
         int missing = Spec.Units - CountPresent();
         Volatile.Write(ref _missing, missing);
         return missing == 0;
+    }
+
+    /// <summary>Every unit is present and was checked, or written, by this process.</summary>
+    public bool IsCompleteAndVerified()
+    {
+        for (int i = 0; i < Spec.Units; i += 64)
+        {
+            ulong expected = Spec.Units - i >= 64 ? ulong.MaxValue : (1ul << (Spec.Units - i)) - 1;
+            if ((Volatile.Read(ref _verified[i >> 6]) & expected) != expected) return false;
+        }
+        return IsComplete(recount: true);
     }
 
     /// <summary>Forces data, then sidecar, to disk. Returns 0 or the errno.</summary>

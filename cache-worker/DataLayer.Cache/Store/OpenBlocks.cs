@@ -27,7 +27,7 @@ internal sealed class OpenBlocks
             for (int chances = _order.Count; _order.Count > _limit && chances > 0; chances--)
             {
                 BlockFile oldest = _order.Dequeue();
-                if (oldest.Touched && !oldest.IsRetired && chances > 1)
+                if ((oldest.Touched || oldest.IsInUse) && !oldest.IsRetired && chances > 1)
                 {
                     oldest.Touched = false;
                     _order.Enqueue(oldest);
