@@ -29,7 +29,8 @@ internal static class StoreScan
     {
         FileSystemEnumerable<Found> files = new(paths.Folder(folder), Parse, new EnumerationOptions { AttributesToSkip = 0 })
         {
-            ShouldIncludePredicate = static (ref FileSystemEntry entry) => TryParse(ref entry, out _),
+            // A name in another folder than its own is nobody's: opening goes by the name.
+            ShouldIncludePredicate = (ref FileSystemEntry entry) => TryParse(ref entry, out Found file) && (int)(file.Id.Value.A >> 56) == folder,
         };
         List<(Found, Found)> pairs = [];
         Dictionary<BlockFileId, Found> single = [];
