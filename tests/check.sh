@@ -55,6 +55,8 @@ step "build" dotnet build DataLayer.sln -c Release --no-restore -p:UseSharedComp
 
 # Everything a test leaves behind is found by these two: scratch files live under this folder, processes carry this mark.
 scratch=$(mktemp -d /tmp/dl-check.XXXXXX)
+# Some tests mount and read as another user, who must get through here.
+chmod 711 "$scratch"
 mark=DATALAYER_CHECK=$$-$started-$RANDOM
 mounts_left() { awk -v root="$scratch/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | sort -r; }
 processes_left() { grep -lzxF -- "$mark" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3; }
