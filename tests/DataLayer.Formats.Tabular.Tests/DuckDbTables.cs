@@ -12,9 +12,9 @@ public sealed class DuckDbTables : IDisposable
     public DuckDbTables()
     {
         Seed = Number("TABULAR_SEED") ?? Random.Shared.Next(1_000_000);
-        int count = Number("TABULAR_TABLES") ?? 60;
+        int count = Number("TABULAR_TABLES") ?? 40;
         Folder = Directory.CreateTempSubdirectory("dl-tabular-").FullName;
-        Generate(Folder, Seed, count);
+        Run("generate.mjs", Folder, $"{Seed}", $"{count}");
         Names = [.. Enumerable.Range(0, count).Select(i => i.ToString(CultureInfo.InvariantCulture))];
     }
 
@@ -34,13 +34,16 @@ public sealed class DuckDbTables : IDisposable
     static int? Number(string variable) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : null;
 
-    static void Generate(string folder, int seed, int count)
+    /// <summary>Runs a script of tests/duckdb; the answer is what it printed.</summary>
+    public static string Run(string script, params string[] arguments)
     {
-        string script = Path.Combine(TestsFolder(), "duckdb", "generate.mjs");
-        using var node = Process.Start(new ProcessStartInfo("node", [script, folder, $"{seed}", $"{count}"]) { RedirectStandardError = true })!;
+        string path = Path.Combine(TestsFolder(), "duckdb", script);
+        using var node = Process.Start(new ProcessStartInfo("node", [path, .. arguments]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        Task<string> printed = node.StandardOutput.ReadToEndAsync();
         string errors = node.StandardError.ReadToEnd();
         node.WaitForExit();
-        if (node.ExitCode != 0) throw new InvalidOperationException($"{script} failed (is `npm ci --prefix tests/duckdb` done?): {errors}");
+        if (node.ExitCode != 0) throw new InvalidOperationException($"{path} failed (is `npm ci --prefix tests/duckdb` done?): {errors}");
+        return printed.GetAwaiter().GetResult();
     }
 
     static string TestsFolder()

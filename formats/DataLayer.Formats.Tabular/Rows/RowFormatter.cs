@@ -49,7 +49,7 @@ public abstract class RowFormatter : IDisposable
         catch (OutputTooLongException)
         {
             FaultSite? site = batch.Sites.FirstOrDefault();
-            throw new TabularException(TabularFault.MemoryLimit, site?.File ?? "", site?.Offset ?? 0, null, "a row's text is longer than 2 GiB");
+            throw new TabularException(TabularFault.MemoryLimit, site?.File ?? "", site?.Offset ?? 0, null, $"the text of row {batch.NextRow} of the batch is longer than the output may be");
         }
         return batch.NextRow - first;
     }

@@ -4,7 +4,11 @@ using System.Runtime.CompilerServices;
 namespace DataLayer.Formats.Tabular.Rows;
 
 /// <summary>Formatted rows as UTF-8, and where each of them ends. Reused: <see cref="Clear"/> keeps the buffer.</summary>
-public sealed class RowOutput : IDisposable
+/// <param name="longest">
+/// Bytes that it may hold. A dictionary lets a small file stand for rows without end, so there must be a limit; 1 GiB is
+/// beyond any row that a reader of lines can take.
+/// </param>
+public sealed class RowOutput(int longest = 1 << 30) : IDisposable
 {
     readonly List<int> rowEnds = [];
     byte[] buffer = ArrayPool<byte>.Shared.Rent(64 << 10);
@@ -63,7 +67,7 @@ public sealed class RowOutput : IDisposable
     void Grow(int size)
     {
         long needed = (long)Length + size;
-        if (needed > Array.MaxLength) throw new OutputTooLongException();
+        if (needed > Math.Min(longest, Array.MaxLength)) throw new OutputTooLongException();
         byte[] larger = ArrayPool<byte>.Shared.Rent((int)Math.Max(needed, Math.Min(2L * buffer.Length, Array.MaxLength)));
         buffer.AsSpan(0, Length).CopyTo(larger);
         if (buffer.Length > 0) ArrayPool<byte>.Shared.Return(buffer);
@@ -71,5 +75,5 @@ public sealed class RowOutput : IDisposable
     }
 }
 
-/// <summary>A row does not fit an array of 2 GiB; the formatter turns it into an error that names the file.</summary>
+/// <summary>A row does not fit the output; the formatter turns it into an error that names the file.</summary>
 internal sealed class OutputTooLongException : Exception;
