@@ -83,6 +83,19 @@ public sealed class CorpusTests(ITestOutputHelper log)
     }
 
     [CorpusFact]
+    public void Byte_stream_split_columns_equal_their_plain_twins()
+    {
+        using var file = new LocalFile(Path.Combine(CorpusFactAttribute.Folder!, "data", "byte_stream_split_extended.gzip.parquet"));
+        foreach (string line in Table.Lines(Table.Read(file)))
+        {
+            Dictionary<string, JsonTree> row = ((JsonTree.Object)JsonTree.Parse(line)).Fields.ToDictionary(f => f.Key, f => f.Value);
+            string[] plain = [.. row.Keys.Where(key => key.EndsWith("_plain", StringComparison.Ordinal))];
+            Assert.Equal(7, plain.Length);
+            foreach (string key in plain) Assert.Equal(row[key], row[key.Replace("_plain", "_byte_stream_split", StringComparison.Ordinal)]);
+        }
+    }
+
+    [CorpusFact]
     public void Rows_are_those_that_DuckDB_reads()
     {
         string corpus = CorpusFactAttribute.Folder!;
@@ -106,7 +119,7 @@ public sealed class CorpusTests(ITestOutputHelper log)
                 compared++;
             }
             log.WriteLine($"{compared} files have the same rows");
-            Assert.True(compared > 70, $"only {compared} files were compared");
+            Assert.True(compared > 50, $"only {compared} files were compared");
         }
         finally
         {
