@@ -144,6 +144,34 @@ public sealed class DuckDbTests(DuckDbTables tables) : IClassFixture<DuckDbTable
         }
     }
 
+    [Fact]
+    public void Bounds_in_footers_are_values_of_the_rows()
+    {
+        int checkedBounds = 0;
+        foreach (string name in tables.Names)
+        {
+            using var file = new LocalFile(tables.Parquet(name));
+            ParquetFile parquet = Table.Done(ParquetFile.OpenAsync(file));
+            string[] rows = Table.JsonLines(tables.Parquet(name));
+            foreach (RowGroup group in parquet.Metadata.RowGroups)
+            {
+                // Bounds of bytes may be cut, and those of floating point may be zeros of the other sign.
+                foreach (ColumnChunk chunk in group.Columns.Where(c => c.Column.Parent!.Parent is null
+                    && c.Column.Physical is PhysicalType.Int32 or PhysicalType.Int64 or PhysicalType.Boolean))
+                {
+                    HashSet<string> values = [.. rows.Skip((int)group.FirstRow).Take((int)group.RowCount)
+                        .Select(row => $"{((JsonTree.Object)JsonTree.Parse(row)).Fields.Single(f => f.Key == chunk.Column.Name).Value}")];
+                    foreach (string bound in new[] { BoundText.Min(chunk, Table.LikeDuckDb), BoundText.Max(chunk, Table.LikeDuckDb) }.OfType<string>())
+                    {
+                        Assert.True(values.Contains($"{JsonTree.Parse(bound)}"), $"{chunk.Column}: bound {bound} is no value; {tables.Describe(name)}");
+                        checkedBounds++;
+                    }
+                }
+            }
+        }
+        Assert.True(checkedBounds > 0, $"no bounds in the tables of TABULAR_SEED={tables.Seed}");
+    }
+
     /// <summary>DuckDB writes no 0 before the point of a decimal without whole digits.</summary>
     static bool SameDecimal(string ours, string theirs) =>
         ours.StartsWith("0.", StringComparison.Ordinal) ? ours[1..] == theirs : ours.StartsWith("-0.", StringComparison.Ordinal) && "-" + ours[2..] == theirs;

@@ -31,9 +31,6 @@ internal sealed class RowShape
     /// <summary>From this definition level on the value is not null.</summary>
     public required int PresentLevel { get; init; }
 
-    /// <summary>Whether the field itself can be null: otherwise only a parent can be.</summary>
-    public required bool Nullable { get; init; }
-
     /// <summary>Of a list or map: from this definition level on there is an element.</summary>
     public int ElementLevel { get; init; }
 
@@ -51,17 +48,16 @@ internal sealed class RowShape
 
     public static RowShape Of(SchemaNode node)
     {
-        if (node.Repetition != Repetition.Repeated) return Value(node, node.Repetition == Repetition.Optional);
+        if (node.Repetition != Repetition.Repeated) return Value(node);
         // Repeated without a LIST or MAP group around it: a required list of required elements.
         return new RowShape
         {
             Kind = ShapeKind.List,
             Name = node.Name,
             PresentLevel = node.DefinitionLevel - 1,
-            Nullable = false,
             ElementLevel = node.DefinitionLevel,
             RepeatLevel = node.RepetitionLevel,
-            Children = [Value(node, nullable: false)],
+            Children = [Value(node)],
         };
     }
 
@@ -74,23 +70,22 @@ internal sealed class RowShape
         Columns = [.. Enumerable.Range(first, columns.Count - first)];
     }
 
-    static RowShape Value(SchemaNode node, bool nullable)
+    static RowShape Value(SchemaNode node)
     {
         if (node.IsLeaf)
         {
-            return new RowShape { Kind = ShapeKind.Leaf, Name = node.Name, PresentLevel = node.DefinitionLevel, Nullable = nullable, Leaf = node };
+            return new RowShape { Kind = ShapeKind.Leaf, Name = node.Name, PresentLevel = node.DefinitionLevel, Leaf = node };
         }
-        return List(node, nullable) ?? Map(node, nullable) ?? new RowShape
+        return List(node) ?? Map(node) ?? new RowShape
         {
             Kind = ShapeKind.Struct,
             Name = node.Name,
             PresentLevel = node.DefinitionLevel,
-            Nullable = nullable,
             Children = [.. node.Children.Select(Of)],
         };
     }
 
-    static RowShape? List(SchemaNode node, bool nullable)
+    static RowShape? List(SchemaNode node)
     {
         if (node.Logical.Kind != LogicalKind.List || node.Children is not [{ Repetition: Repetition.Repeated } repeated]) return null;
         bool elementIsRepeated = repeated.IsLeaf
@@ -99,31 +94,23 @@ internal sealed class RowShape
             || repeated.Children[0].Repetition == Repetition.Repeated
             || repeated.Name == "array"
             || repeated.Name == node.Name + "_tuple";
-        return new RowShape
-        {
-            Kind = ShapeKind.List,
-            Name = node.Name,
-            PresentLevel = node.DefinitionLevel,
-            Nullable = nullable,
-            ElementLevel = repeated.DefinitionLevel,
-            RepeatLevel = repeated.RepetitionLevel,
-            Children = [elementIsRepeated ? Value(repeated, nullable: false) : Of(repeated.Children[0])],
-        };
+        return Repeating(ShapeKind.List, node, repeated, [elementIsRepeated ? Value(repeated) : Of(repeated.Children[0])]);
     }
 
-    static RowShape? Map(SchemaNode node, bool nullable)
+    static RowShape? Map(SchemaNode node)
     {
         if (node.Logical.Kind != LogicalKind.Map || node.Children is not [{ Repetition: Repetition.Repeated, IsLeaf: false } pairs]) return null;
         if (pairs.Children.Count is not (1 or 2)) return null;
-        return new RowShape
-        {
-            Kind = ShapeKind.Map,
-            Name = node.Name,
-            PresentLevel = node.DefinitionLevel,
-            Nullable = nullable,
-            ElementLevel = pairs.DefinitionLevel,
-            RepeatLevel = pairs.RepetitionLevel,
-            Children = [.. pairs.Children.Select(Of)],
-        };
+        return Repeating(ShapeKind.Map, node, pairs, [.. pairs.Children.Select(Of)]);
     }
+
+    static RowShape Repeating(ShapeKind kind, SchemaNode node, SchemaNode repeated, IReadOnlyList<RowShape> children) => new()
+    {
+        Kind = kind,
+        Name = node.Name,
+        PresentLevel = node.DefinitionLevel,
+        ElementLevel = repeated.DefinitionLevel,
+        RepeatLevel = repeated.RepetitionLevel,
+        Children = children,
+    };
 }

@@ -42,18 +42,7 @@ internal static class Lz4Block
             byte token = Unsafe.Add(ref from, position++);
             long literal = token >> 4;
             if (literal == 15 && !TryExtend(source, ref position, ref literal)) return false;
-            if (literal > source.Length - position || literal > destination.Length - written) return false;
-            int count = (int)literal;
-            if (count <= 16 && source.Length - position >= 16 && destination.Length - written >= 16)
-            {
-                Unsafe.CopyBlockUnaligned(ref Unsafe.Add(ref to, written), ref Unsafe.Add(ref from, position), 16);
-            }
-            else
-            {
-                Unsafe.CopyBlockUnaligned(ref Unsafe.Add(ref to, written), ref Unsafe.Add(ref from, position), (uint)count);
-            }
-            position += count;
-            written += count;
+            if (!MatchCopy.TryCopyLiteral(source, ref position, destination, ref written, literal)) return false;
             if (position == source.Length) return true;
             if (source.Length - position < 2) return false;
             int distance = Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref from, position));

@@ -1,10 +1,27 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace DataLayer.Formats.Tabular.Parquet.Codecs;
 
-/// <summary>The back reference of the LZ77 formats.</summary>
+/// <summary>The two steps of the LZ77 formats: bytes of the input, and bytes that were written before.</summary>
 internal static class MatchCopy
 {
+    /// <summary>Appends <paramref name="count"/> bytes of the input; false when it, or the room for them, has fewer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryCopyLiteral(ReadOnlySpan<byte> source, ref int position, Span<byte> destination, ref int written, long count)
+    {
+        if (count > source.Length - position || count > destination.Length - written) return false;
+        // Safety: both ranges were just checked; the step of 16 bytes only where both have 16.
+        ref byte from = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), position);
+        ref byte to = ref Unsafe.Add(ref MemoryMarshal.GetReference(destination), written);
+        bool shortCopy = count <= 16 && source.Length - position >= 16 && destination.Length - written >= 16;
+        if (shortCopy) Unsafe.CopyBlockUnaligned(ref to, ref from, 16);
+        else Unsafe.CopyBlockUnaligned(ref to, ref from, (uint)count);
+        position += (int)count;
+        written += (int)count;
+        return true;
+    }
+
     /// <summary>
     /// Repeats <paramref name="count"/> bytes from <paramref name="distance"/> before <paramref name="written"/>; the
     /// ranges may overlap, which repeats a pattern. False when the reference points outside what is written, or the

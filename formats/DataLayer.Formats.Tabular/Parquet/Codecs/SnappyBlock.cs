@@ -34,18 +34,7 @@ internal static class SnappyBlock
                     literal++;
                     position += bytes;
                 }
-                if (literal > source.Length - position || literal > destination.Length - written) return false;
-                count = (int)literal;
-                if (count <= 16 && source.Length - position >= 16 && destination.Length - written >= 16)
-                {
-                    Unsafe.CopyBlockUnaligned(ref Unsafe.Add(ref to, written), ref Unsafe.Add(ref from, position), 16);
-                }
-                else
-                {
-                    Unsafe.CopyBlockUnaligned(ref Unsafe.Add(ref to, written), ref Unsafe.Add(ref from, position), (uint)count);
-                }
-                position += count;
-                written += count;
+                if (!MatchCopy.TryCopyLiteral(source, ref position, destination, ref written, literal)) return false;
                 continue;
             }
             switch (tag & 3)

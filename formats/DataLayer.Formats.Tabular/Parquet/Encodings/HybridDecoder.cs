@@ -19,43 +19,39 @@ internal struct HybridDecoder(byte[] buffer, int start, int end, int width)
     {
         while (values.Length > 0)
         {
-            if (left == 0 && !TryNextRun()) return false;
-            int count = (int)Math.Min(left, values.Length);
-            if (literal)
-            {
-                BitUnpacker.Unpack(buffer, literalBit, width, values[..count]);
-                literalBit += (long)count * width;
-            }
-            else
-            {
-                values[..count].Fill(repeated);
-            }
-            left -= count;
+            if (!TryTake(values.Length, out int count, out long bit)) return false;
+            if (literal) BitUnpacker.Unpack(buffer, bit, width, values[..count]);
+            else values[..count].Fill(repeated);
             values = values[count..];
         }
         return true;
     }
 
-    /// <summary>The same for widths up to 7.</summary>
+    /// <summary>
+    /// The same for widths up to 7. A repeated value stands in a whole byte and may be larger than the width allows.
+    /// </summary>
     public bool TryDecode(Span<byte> values)
     {
         while (values.Length > 0)
         {
-            if (left == 0 && !TryNextRun()) return false;
-            int count = (int)Math.Min(left, values.Length);
-            if (literal)
-            {
-                BitUnpacker.Unpack(buffer, literalBit, width, values[..count]);
-                literalBit += (long)count * width;
-            }
-            else
-            {
-                // A repeated value of a width below 8 stands in a whole byte and may be larger than the width allows.
-                values[..count].Fill((byte)repeated);
-            }
-            left -= count;
+            if (!TryTake(values.Length, out int count, out long bit)) return false;
+            if (literal) BitUnpacker.Unpack(buffer, bit, width, values[..count]);
+            else values[..count].Fill((byte)repeated);
             values = values[count..];
         }
+        return true;
+    }
+
+    /// <summary>Takes up to <paramref name="wanted"/> values of one run; literal ones start at <paramref name="bit"/>.</summary>
+    bool TryTake(int wanted, out int count, out long bit)
+    {
+        count = 0;
+        bit = 0;
+        if (left == 0 && !TryNextRun()) return false;
+        count = (int)Math.Min(left, wanted);
+        left -= count;
+        bit = literalBit;
+        if (literal) literalBit += (long)count * width;
         return true;
     }
 
