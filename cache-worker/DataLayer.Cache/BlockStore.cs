@@ -110,6 +110,15 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         return OpenSharedAsync(registration, spec, admit, cancellation);
     }
 
+    /// <summary>Room for a unit of an open block file; false when its bytes have to pass by uncached.</summary>
+    internal async ValueTask<bool> AdmitAsync(Registration registration, BlockFile block, int unit, CancellationToken cancellation)
+    {
+        if (block.IsAdmitted(unit)) return true;
+        if (IsSuspended || !await block.Directory.AdmitStepAsync(registration, block.Grant, unit / BlockSpec.UnitsPerStep, cancellation)) return false;
+        block.SetAdmitted(unit);
+        return true;
+    }
+
     async ValueTask<BlockFile?> OpenSharedAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation)
     {
         // Readers of one pack arrive together: one of them asks.

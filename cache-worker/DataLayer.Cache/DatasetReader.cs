@@ -29,8 +29,8 @@ public sealed class DatasetReader : IAsyncDisposable
         _layout = layout;
         _options = options;
         _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, sources, _statistics, options.ReadDeadline);
-        _ahead = new ReadAhead(store, _queue);
         _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())));
+        _ahead = new ReadAhead(store, _queue, _registration);
         store.Register(_registration);
     }
 
@@ -84,7 +84,7 @@ public sealed class DatasetReader : IAsyncDisposable
         Patience patience = new(_options.ReadDeadline);
         bool fetched = false;
         BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
-        if (!file.IsPacked) _ahead.Missed(file, block, offset, length);
+        if (!file.IsPacked) await _ahead.MissedAsync(file, block, offset, length, cancellation);
         for (int done = 0; done < length;)
         {
             (Unit unit, int within, int count) = Piece(file, offset + done, length - done);
@@ -105,6 +105,7 @@ public sealed class DatasetReader : IAsyncDisposable
             BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
             if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
 
+            if (block != null && !await _store.AdmitAsync(_registration, block, unit.Index, cancellation)) block = null;
             Fetch fetch = JoinOrStart(file, block, unit);
             if (file.IsPacked && block is { IsReadOnly: false } && !_store.IsSuspended && block.TryBeginFill()) _queue.Fill(new PackFill(_queue, block, _layout.GetPackFiles(file.Pack), _store.Table, _store.Writer));
             try

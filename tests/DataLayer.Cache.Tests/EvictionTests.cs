@@ -82,7 +82,7 @@ public sealed class EvictionTests(ITestOutputHelper output)
                 Assert.Equal(snapshot.Content(file, at, 128 << 10), await DatasetReaderTests.ReadAsync(reader, file, at, 128 << 10));
         })));
         Assert.Equal(snapshot.TotalBytes, source.Bytes);
-        Assert.Equal(0, store.Space.Used);
+        Assert.InRange(store.Space.Used, 0, 8192); // The large file's sidecar at most.
     }
 
     [Fact]

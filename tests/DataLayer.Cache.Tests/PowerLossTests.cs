@@ -31,7 +31,7 @@ public sealed class PowerLossTests(ITestOutputHelper output)
                 FakeSource source = new() { Before = (_, cancellation) => Task.Delay(1, cancellation) };
                 await using DatasetReader reader = new(store, snapshot, [source], new DatasetOptions { Name = "set" });
                 Task reading = ReadInRandomOrderAsync(reader, snapshot, random.Next());
-                int wanted = random.Next(1, snapshot.PackCount);
+                int wanted = random.Next(1, snapshot.PackCount / 2);
                 await Wait.Until(() => synced.Count >= wanted || reading.IsCompleted, "some packs are complete");
                 safe = [.. synced.Keys];
                 damaged += Lose(folder.Cache, copy, new StorePaths(folder.Cache), [.. safe], random);

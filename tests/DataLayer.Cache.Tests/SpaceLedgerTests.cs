@@ -40,7 +40,7 @@ public sealed class SpaceLedgerTests
                         break;
                     case 2 when present.Count > 0:
                         var held = present.ElementAt(random.Next(present.Count)).Value;
-                        ledger.AddHolder(held.Grant, 0);
+                        ledger.AddHolder(held.Grant);
                         holds.Add((held.Grant, held.Bytes, false));
                         break;
                     case 3 when holds.Count > 0:
@@ -91,7 +91,7 @@ public sealed class SpaceLedgerTests
         ledger.Register(asker);
         BlockGrant[] grants = new BlockGrant[5];
         for (int i = 0; i < 5; i++) ledger.TryAdd(Id(i), idle.Tag, 20, out grants[i]);
-        ledger.AddHolder(grants[3], 0);
+        ledger.AddHolder(grants[3]);
         ledger.Pin(grants[3], 1);
         for (int i = 0; i < 4; i++)
         {

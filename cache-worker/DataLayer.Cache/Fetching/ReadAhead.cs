@@ -7,11 +7,14 @@ namespace DataLayer.Cache;
 /// missing one are here or on their way is how long somebody has been reading forward, and the window is twice that. A
 /// random read has none before it and fetches its own units only.
 /// </summary>
-internal sealed class ReadAhead(BlockStore store, FetchQueue queue)
+internal sealed class ReadAhead(BlockStore store, FetchQueue queue, Registration registration)
 {
     // 4 MiB a request: at 1 GB/s its 4 ms on the wire against 15 ms of waiting want four or five more in flight, and the
     // cost of a request (0.1 ms of CPU) is spread over four times the bytes.
-    public const int UnitsPerFetch = 4;
+    const int UnitsPerFetch = 4;
+
+    /// <summary>Units to fetch together from this one on: to the next multiple, which steps of admission are multiples of.</summary>
+    public static int CountFrom(int unit, int end) => Math.Min(UnitsPerFetch - unit % UnitsPerFetch, end - unit);
 
     // 32 MiB in flight or ahead of the reader: twice what 1 GB/s needs at 15 ms, and within FetchMemory.
     const int MaxWindow = 32;
@@ -21,22 +24,41 @@ internal sealed class ReadAhead(BlockStore store, FetchQueue queue)
 
     /// <summary>Called for a read that the store could not answer.</summary>
     /// <param name="block">Null when not admitted.</param>
-    public void Missed(in FileLocation file, BlockFile? block, long offset, int length)
+    public async ValueTask MissedAsync(FileLocation file, BlockFile? block, long offset, int length, CancellationToken cancellation)
     {
         int first = (int)(offset / FileLocation.LargeUnit), last = (int)((offset + length - 1) / FileLocation.LargeUnit);
-        if (last > first) Start(file, block, first, last + 1, demanded: true);
+        if (last > first)
+        {
+            int admitted = block == null ? first : await AdmittedEndAsync(block, first, last + 1, cancellation);
+            Start(file, block, first, admitted, demanded: true);
+            Start(file, null, admitted, last + 1, demanded: true);
+        }
         int run = last - first;
         for (int unit = first - 1; unit >= 0 && run < MaxWindow && IsHere(file, block, unit); unit--) run++;
-        if (run > 0) Extend(file, block, last + 1, 2 * run);
+        if (run > 0) await ExtendAsync(file, block, last + 1, 2 * run, cancellation);
     }
 
-    internal void Extend(in FileLocation file, BlockFile? block, int from, int window)
+    /// <summary>Where, from <paramref name="from"/> on, the units begin that there is no room for.</summary>
+    async ValueTask<int> AdmittedEndAsync(BlockFile block, int from, int end, CancellationToken cancellation)
     {
-        window = Math.Min(window, block == null ? MaxUncachedWindow : MaxWindow);
-        int end = from + window;
+        for (int unit = from; unit < end; unit += BlockSpec.UnitsPerStep - unit % BlockSpec.UnitsPerStep)
+            if (!await store.AdmitAsync(registration, block, unit, cancellation)) return unit;
+        return end;
+    }
+
+    internal async Task ExtendAsync(FileLocation file, BlockFile? block, int from, int window, CancellationToken cancellation)
+    {
+        int units = BlockSpec.UnitsOf(file.Length), end = Math.Min(from + Math.Min(window, MaxWindow), units);
+        int admitted = block == null ? from : await AdmittedEndAsync(block, from, end, cancellation);
+        if (admitted == from)
+        {
+            block = null;
+            end = Math.Min(end, from + MaxUncachedWindow);
+        }
+        else end = admitted;
         // In whole fetches once the window is wide: the reader moves on by less than one, and would leave slivers to fetch.
-        if (window >= 2 * UnitsPerFetch) end -= end % UnitsPerFetch;
-        Start(file, block, from, Math.Min(end, BlockSpec.UnitsOf(file.Length)), demanded: false);
+        if (end - from >= 2 * UnitsPerFetch && end < units) end -= end % UnitsPerFetch;
+        Start(file, block, from, end, demanded: false);
         // The next piece is asked for as soon as one fetch's worth of these has been read.
         if (block != null) block.ReadAhead = new ReadAheadTrigger(this, file, block, Math.Min(from + UnitsPerFetch, from + window / 2), window);
     }
@@ -45,8 +67,8 @@ internal sealed class ReadAhead(BlockStore store, FetchQueue queue)
     {
         for (int unit = from; unit < end;)
         {
-            int count = 0;
-            while (unit + count < end && count < UnitsPerFetch && !IsHere(file, block, unit + count)) count++;
+            int count = 0, most = CountFrom(unit, end);
+            while (count < most && !IsHere(file, block, unit + count)) count++;
             if (count == 0)
             {
                 unit++;
@@ -86,5 +108,5 @@ internal sealed class ReadAheadTrigger(ReadAhead owner, FileLocation file, Block
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
-    void IThreadPoolWorkItem.Execute() => owner.Extend(file, block, unit, window * 2);
+    void IThreadPoolWorkItem.Execute() => _ = owner.ExtendAsync(file, block, unit, window * 2, CancellationToken.None);
 }

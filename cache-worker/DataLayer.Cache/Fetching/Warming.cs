@@ -74,11 +74,12 @@ internal sealed class Warming(BlockStore store, IBlockLayout layout, FetchQueue 
             bool present = block.TryVerify(unit, ref store.BadChecksums);
             block.Leave();
             if (present) return true;
+            if (!await store.AdmitAsync(registration, block, unit.Index, cancellation)) return false;
 
             Fetch? fetch = store.Table.TryJoin(new UnitKey(file.BlockFile, unit.Index));
             if (fetch == null)
             {
-                int count = file.IsPacked ? 1 : Math.Min(ReadAhead.UnitsPerFetch, spec.Units - unit.Index);
+                int count = file.IsPacked ? 1 : ReadAhead.CountFrom(unit.Index, spec.Units);
                 fetch = new Fetch(queue, file, block, unit, count, demanded: false);
                 fetch.TryAddReference();
                 if (!store.Table.TryAdd(fetch)) continue;

@@ -44,8 +44,13 @@ internal sealed class ClientSession(OwnedDirectory directory, StoreConnection co
                 break;
             case MessageKind.Open:
                 OpenMessage open = message.Open();
-                if (!_registrations.TryGetValue(open.Registration, out Registration? asker)) throw new InvalidDataException("a dataset that was not registered");
-                _ = OpenAsync(open, asker);
+                _ = OpenAsync(open, Registered(open.Registration));
+                break;
+            case MessageKind.AdmitStep:
+                AdmitStepMessage admit = message.AdmitStep();
+                Registration asker = Registered(admit.Registration);
+                if (TryHeld(admit.Serial, out BlockGrant growing)) _ = AdmitStepAsync(admit, asker, growing);
+                else Answer(admit.Request, null, 0);
                 break;
             case MessageKind.Close:
                 Close(message.UInt64());
@@ -80,6 +85,15 @@ internal sealed class ClientSession(OwnedDirectory directory, StoreConnection co
         directory.Register(registration);
     }
 
+    Registration Registered(uint number) =>
+        _registrations.TryGetValue(number, out Registration? registration) ? registration : throw new InvalidDataException("a dataset that was not registered");
+
+    void Answer(uint request, BlockGrant? granted, int errno) =>
+        connection.Send(new MessageWriter(MessageKind.Opened).Add(request).Add(granted != null).Add(granted ?? default).Add(errno).Add(directory.Space));
+
+    async Task AdmitStepAsync(AdmitStepMessage admit, Registration registration, BlockGrant grant) =>
+        Answer(admit.Request, await directory.AdmitStepAsync(registration, grant, admit.Step, CancellationToken.None) ? grant : null, 0);
+
     async Task OpenAsync(OpenMessage open, Registration registration)
     {
         BlockGrant? granted = null;
@@ -107,7 +121,7 @@ internal sealed class ClientSession(OwnedDirectory directory, StoreConnection co
                 }
             }
         }
-        connection.Send(new MessageWriter(MessageKind.Opened).Add(open.Request).Add(granted != null).Add(granted ?? default).Add(errno).Add(directory.Space));
+        Answer(open.Request, granted, errno);
     }
 
     bool TryHeld(ulong serial, out BlockGrant grant)

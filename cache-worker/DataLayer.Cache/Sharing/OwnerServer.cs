@@ -27,7 +27,7 @@ internal sealed class OwnerServer : IAsyncDisposable
             Libc.Unlink(paths.Socket);
             _name = new StoreSocket(paths);
             _listener.Bind(_name.EndPoint);
-            _listener.Listen(64);
+            _listener.Listen(MaxClients);
         }
         catch
         {

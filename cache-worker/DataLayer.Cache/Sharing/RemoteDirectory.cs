@@ -15,7 +15,9 @@ internal sealed class RemoteDirectory : IBlockDirectory
     const long WroteStep = 4 << 20;
 
     readonly StoreConnection _connection;
-    readonly ConcurrentDictionary<uint, TaskCompletionSource<OpenedMessage>> _opening = new();
+    readonly record struct Question(TaskCompletionSource<OpenedMessage> Answer, bool IsOpen);
+
+    readonly ConcurrentDictionary<uint, Question> _questions = new();
     readonly ConcurrentDictionary<uint, Registration> _registrations = new();
     readonly ConcurrentDictionary<ulong, long> _unsaid = new();
     readonly Task _receiving;
@@ -57,7 +59,7 @@ internal sealed class RemoteDirectory : IBlockDirectory
     {
         await _connection.RunAsync(Handle);
         await _connection.DisposeAsync();
-        foreach (TaskCompletionSource<OpenedMessage> opening in _opening.Values) opening.TrySetCanceled();
+        foreach (Question question in _questions.Values) question.Answer.TrySetCanceled();
     }
 
     void Handle(byte[] frame)
@@ -68,9 +70,9 @@ internal sealed class RemoteDirectory : IBlockDirectory
             case MessageKind.Opened:
                 OpenedMessage opened = message.Opened();
                 Note(opened.Space);
-                bool taken = _opening.TryRemove(opened.Request, out TaskCompletionSource<OpenedMessage>? asker) && asker.TrySetResult(opened);
-                // Its asker has given up: nobody else would return the grant.
-                if (!taken && opened.Grant is { } grant) Close(grant, default);
+                if (!_questions.TryRemove(opened.Request, out Question asked)) throw new InvalidDataException("an answer to nothing");
+                // If its asker has given up, nobody else would return the grant.
+                if (!asked.Answer.TrySetResult(opened)) Return(asked, opened);
                 break;
             case MessageKind.Evicted:
                 BlockGrant evicted = new(message.UInt64(), default);
@@ -124,28 +126,44 @@ internal sealed class RemoteDirectory : IBlockDirectory
 
     public async ValueTask<BlockGrant?> OpenAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation)
     {
+        OpenedMessage? opened = await AskAsync(request => new MessageWriter(MessageKind.Open).Add(request).Add((uint)registration.Number).Add(admit).Add(spec), isOpen: true, cancellation);
+        if (opened is { DiskError: not 0 and int errno }) throw new DiskException(errno, $"the store's owner: {Libc.Describe(errno)}");
+        return opened?.Grant;
+    }
+
+    public async ValueTask<bool> AdmitStepAsync(Registration registration, BlockGrant grant, int step, CancellationToken cancellation)
+    {
+        OpenedMessage? answer = await AskAsync(request => new MessageWriter(MessageKind.AdmitStep).Add(request).Add((uint)registration.Number).Add(grant.Serial).Add(step), isOpen: false, cancellation);
+        return answer?.Grant != null;
+    }
+
+    /// <summary>Null when the owner is gone or too slow.</summary>
+    /// <param name="isOpen">The answer's grant is one to return.</param>
+    async ValueTask<OpenedMessage?> AskAsync(Func<uint, MessageWriter> question, bool isOpen, CancellationToken cancellation)
+    {
         uint request = Interlocked.Increment(ref _request);
-        TaskCompletionSource<OpenedMessage> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _opening[request] = answer;
-        if (_receiving.IsCompleted) answer.TrySetCanceled(CancellationToken.None);
-        _connection.Send(new MessageWriter(MessageKind.Open).Add(request).Add((uint)registration.Number).Add(admit).Add(spec));
-        OpenedMessage opened;
+        Question asked = new(new TaskCompletionSource<OpenedMessage>(TaskCreationOptions.RunContinuationsAsynchronously), isOpen);
+        _questions[request] = asked;
+        if (_receiving.IsCompleted) asked.Answer.TrySetCanceled(CancellationToken.None);
+        _connection.Send(question(request));
         try
         {
-            opened = await answer.Task.WaitAsync(AnswerLimit, cancellation);
+            return await asked.Answer.Task.WaitAsync(AnswerLimit, cancellation);
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
-            _opening.TryRemove(request, out _);
             // Either this is first, and an answer that still comes returns its grant, or the answer is here and its grant is returned now.
-            if (!answer.TrySetCanceled(CancellationToken.None) && answer.Task.IsCompletedSuccessfully && answer.Task.Result.Grant is { } unused) Close(unused, spec.Id);
+            if (!asked.Answer.TrySetCanceled(CancellationToken.None) && asked.Answer.Task.IsCompletedSuccessfully) Return(asked, asked.Answer.Task.Result);
             // An owner that does not answer is left, so that the next reader does not wait for it as well.
             if (e is TimeoutException) await DisposeAsync();
             cancellation.ThrowIfCancellationRequested();
             return null;
         }
-        if (opened.DiskError != 0) throw new DiskException(opened.DiskError, $"the store's owner: {Libc.Describe(opened.DiskError)}");
-        return opened.Grant;
+    }
+
+    void Return(Question question, in OpenedMessage unused)
+    {
+        if (question.IsOpen && unused.Grant is { } grant) Close(grant, default);
     }
 
     public void Close(BlockGrant grant, BlockFileId id)

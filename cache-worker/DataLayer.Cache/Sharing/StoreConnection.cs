@@ -39,7 +39,7 @@ internal sealed class StoreConnection : IAsyncDisposable
             connection._sending = Task.Run(connection.SendAsync, CancellationToken.None);
             return connection;
         }
-        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or IOException or InvalidDataException or OperationCanceledException)
         {
             await connection.DisposeAsync();
             if (cancellation.IsCancellationRequested) throw;
@@ -88,7 +88,7 @@ internal sealed class StoreConnection : IAsyncDisposable
         {
             for (; ; ) handle(await ReceiveAsync(_stop.Token));
         }
-        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or IOException or InvalidDataException or ObjectDisposedException or OperationCanceledException)
         {
             return;
         }

@@ -21,6 +21,7 @@ internal enum MessageKind : byte
     Discard = 8,
     Contained = 9,
     AskSpace = 10,
+    AdmitStep = 11,
 
     Opened = 65,
     Evicted = 66,
@@ -34,8 +35,11 @@ internal readonly record struct Hello(uint Version)
     public const uint Current = 1;
 }
 
-/// <summary>Asks for a block file; answered by one <see cref="OpenedMessage"/> with the same request number.</summary>
+/// <summary>Asks for a block file; answered, as an <see cref="AdmitStepMessage"/> is, by one <see cref="OpenedMessage"/> with the same request number.</summary>
 internal readonly record struct OpenMessage(uint Request, uint Registration, bool Admit, BlockSpec Spec);
+
+/// <summary>Asks for room for one step of an open large file.</summary>
+internal readonly record struct AdmitStepMessage(uint Request, uint Registration, ulong Serial, int Step);
 
 internal readonly record struct OpenedMessage(uint Request, BlockGrant? Grant, int DiskError, StoreSpace Space);
 
@@ -81,6 +85,8 @@ internal ref struct MessageReader(ReadOnlySpan<byte> frame)
             && (spec.IsPack ? spec.Length <= BlockSpec.MaxPackLength : spec.Units == (spec.Length + FileLocation.LargeUnit - 1) / FileLocation.LargeUnit);
         return sound ? message : throw new InvalidDataException("a block file that cannot be");
     }
+
+    public AdmitStepMessage AdmitStep() => new(UInt32(), UInt32(), UInt64(), Int32());
 
     public OpenedMessage Opened()
     {

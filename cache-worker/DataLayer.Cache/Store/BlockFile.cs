@@ -17,6 +17,7 @@ internal sealed unsafe class BlockFile
     readonly byte* _map;
     readonly nuint _mapLength;
     readonly ulong[] _verified;
+    readonly bool[] _admitted;
     int _uses, _closeOnce, _filling, _missing, _syncing;
     volatile bool _broken;
 
@@ -31,6 +32,8 @@ internal sealed unsafe class BlockFile
         _mapLength = mapLength;
         _verified = new ulong[(spec.Units + 63) / 64];
         _missing = spec.Units - CountPresent();
+        _admitted = new bool[spec.IsPack ? 0 : spec.Steps];
+        for (int i = 0; i < _admitted.Length; i++) _admitted[i] = HasPresent(i * BlockSpec.UnitsPerStep, BlockSpec.UnitsPerStep);
     }
 
     public BlockSpec Spec { get; }
@@ -47,6 +50,11 @@ internal sealed unsafe class BlockFile
 
     /// <summary>On a disk that takes no writes: read only, never fetched into.</summary>
     public bool IsReadOnly { get; private init; }
+
+    /// <summary>Whether there is room for this unit: always in a pack, step by step in a large file.</summary>
+    public bool IsAdmitted(int unit) => Spec.IsPack || Volatile.Read(ref _admitted[unit / BlockSpec.UnitsPerStep]);
+
+    public void SetAdmitted(int unit) => Volatile.Write(ref _admitted[unit / BlockSpec.UnitsPerStep], true);
 
     /// <summary>True for one caller until <see cref="EndFill"/>: a pack is filled once at a time.</summary>
     public bool TryBeginFill() => Interlocked.Exchange(ref _filling, 1) == 0;
@@ -290,12 +298,21 @@ internal sealed unsafe class BlockFile
     public int CountPresent()
     {
         int present = 0;
-        BlockSpec spec = Spec;
-        // Safe: the mapping covers one record for each unit of the spec.
-        for (int i = 0; i < spec.Units && !_broken; i++)
-            if (Sidecar.TryReadRecord(new ReadOnlySpan<byte>(_map + Sidecar.RecordOffset(i), Sidecar.RecordSize), spec, i, out _, out _)) present++;
+        for (int i = 0; i < Spec.Units; i++)
+            if (HasRecord(i)) present++;
         return present;
     }
+
+    bool HasPresent(int first, int count)
+    {
+        for (int i = first; i < Math.Min(first + count, Spec.Units); i++)
+            if (HasRecord(i)) return true;
+        return false;
+    }
+
+    // Safe: the mapping covers one record for each unit of the spec.
+    bool HasRecord(int unit) =>
+        !_broken && Sidecar.TryReadRecord(new ReadOnlySpan<byte>(_map + Sidecar.RecordOffset(unit), Sidecar.RecordSize), Spec, unit, out _, out _);
 
     /// <summary>
     /// Takes units for fetching, against other processes that share the store: a lock on the sidecar's open file

@@ -15,11 +15,25 @@ internal readonly record struct BlockSpec(BlockFileId Id, bool IsPack, long Leng
     public static int UnitsOf(long length) => checked((int)((length + FileLocation.LargeUnit - 1) / FileLocation.LargeUnit));
 
     /// <summary>
-    /// Bytes of disk that the block file may come to take, data and sidecar: whole file system blocks, and for the extent
-    /// tree one block (4 KiB) plus another for each 340 units, which is what ext4 fits in a tree block when every unit is
-    /// an extent of its own. Counted in full when a block is admitted, so that filling it can never pass the limit.
+    /// A pack is admitted whole. A large file is admitted in steps of this many bytes, or one that is larger than the
+    /// cache could never be in it: 16 MiB is little against any cache and few questions for any file.
     /// </summary>
-    public long DiskBytes => Round(Length) + Round(Sidecar.FileLength(Units)) + Block * (1 + Units / 340);
+    public const int StepLength = 16 << 20;
+
+    public const int UnitsPerStep = StepLength / FileLocation.LargeUnit;
+
+    /// <summary>Steps of a large file.</summary>
+    public int Steps => (Units + UnitsPerStep - 1) / UnitsPerStep;
+
+    /// <summary>
+    /// Bytes of disk to count when a block file is admitted, the most that it may come to take, so that filling it can
+    /// never pass the limit: whole file system blocks of data (packs) and sidecar, and for the extent tree one block
+    /// (4 KiB) plus another for each 340 units, which is what ext4 fits in a tree block when every unit is an extent of its own.
+    /// </summary>
+    public long AdmittedBytes => (IsPack ? Round(Length) : 0) + Round(Sidecar.FileLength(Units)) + Block * (1 + Units / 340);
+
+    /// <summary>Bytes of disk to count for one more step of a large file.</summary>
+    public long StepBytes(int step) => Round(Math.Min(StepLength, Length - (long)step * StepLength));
 
     const long Block = 4096;
     static long Round(long bytes) => (bytes + Block - 1) / Block * Block;

@@ -35,6 +35,9 @@ internal interface IBlockDirectory : IAsyncDisposable
     /// </summary>
     ValueTask<BlockGrant?> OpenAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation);
 
+    /// <summary>Makes room for one step (<see cref="BlockSpec.StepLength"/>) of a large file that is open; true if it has room already.</summary>
+    ValueTask<bool> AdmitStepAsync(Registration registration, BlockGrant grant, int step, CancellationToken cancellation);
+
     void Close(BlockGrant grant, BlockFileId id);
 
     /// <summary>Bytes that were written into an admitted block file, so that the disk's free space is judged rightly.</summary>

@@ -8,15 +8,24 @@ namespace DataLayer.Cache;
 /// </summary>
 internal sealed class OwnedDirectory : IBlockDirectory
 {
+    // For the space of what was just evicted: its holders close it within a message's way, or they hang; then nobody else
+    // waits for them for a while.
+    static readonly TimeSpan HolderLimit = TimeSpan.FromMilliseconds(500);
+    const int HangingHolders = 30_000;
+
     readonly StorePaths _paths;
     readonly int _lock;
     readonly SpaceLedger _ledger;
     readonly long _reserve;
     readonly Action<string> _warn;
+    readonly Dictionary<ulong, AdmittedSteps> _steps = [];
     readonly Lock _gate = new();
     long _evictions;
     int _registrationsVersion, _supersededVersion;
-    bool _asking, _warnedOfReserve;
+    bool _warnedOfReserve;
+    long _noWaitBefore = long.MinValue;
+    Task? _asking;
+    TaskCompletionSource _freed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     int _closed;
 
     OwnedDirectory(StorePaths paths, int lockFile, long capacity, long reserve, Action<string> warn)
@@ -59,7 +68,10 @@ internal sealed class OwnedDirectory : IBlockDirectory
 
     void Scan()
     {
-        StoreScan.Run(_paths, (id, tag, bytes) => _ledger.TryAdd(id, tag, bytes, out _));
+        StoreScan.Run(_paths, found =>
+        {
+            if (_ledger.TryAdd(found.Id, found.Tag, found.Bytes, out BlockGrant grant) && found.Steps != null) _steps.Add(grant.Serial, found.Steps);
+        });
         foreach (FileInfo dataset in new DirectoryInfo(_paths.Datasets).EnumerateFiles())
             if (DatasetTag.TryParse(dataset.Name, out DatasetTag tag)) _ledger.SetLastUse(tag, dataset.LastWriteTimeUtc);
         while (_ledger.Used > _ledger.Capacity && _ledger.TryPickAny(out BlockGrant victim)) Remove(victim, out _);
@@ -99,60 +111,91 @@ internal sealed class OwnedDirectory : IBlockDirectory
 
     public ValueTask<BlockGrant?> OpenAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation)
     {
-        BlockGrant? grant = Open(registration, spec, admit, evenIfStale: false, out bool stale);
-        return stale ? OpenAfterAskingAsync(registration, spec, cancellation) : new(grant);
+        long need = spec.AdmittedBytes;
+        return AdmitAsync(registration.Tag, need, admit, create =>
+        {
+            if (_ledger.TryFind(spec.Id, out BlockGrant grant)) grant = TakeOver(grant, registration, spec.Id);
+            else if (!create) return null;
+            else
+            {
+                Create(spec, registration.Tag);
+                _ledger.TryAdd(spec.Id, registration.Tag, need, out grant);
+                if (!spec.IsPack) _steps.Add(grant.Serial, new AdmittedSteps(spec));
+            }
+            _ledger.AddHolder(grant);
+            if (create && spec.IsPack) _ledger.AddUnwritten(grant, spec.Length);
+            return grant;
+        }, cancellation);
     }
 
-    async ValueTask<BlockGrant?> OpenAfterAskingAsync(Registration registration, BlockSpec spec, CancellationToken cancellation)
+    public async ValueTask<bool> AdmitStepAsync(Registration registration, BlockGrant grant, int step, CancellationToken cancellation)
     {
-        await FindSupersededAsync(cancellation);
-        return Open(registration, spec, admit: true, evenIfStale: true, out _);
+        AdmittedSteps? steps;
+        lock (_gate)
+        {
+            if (!_steps.TryGetValue(grant.Serial, out steps) || (uint)step >= (uint)steps.Spec.Steps) return false;
+        }
+        long need = steps.Spec.StepBytes(step);
+        return await AdmitAsync(registration.Tag, need, admit: true, create =>
+        {
+            if (!_steps.ContainsKey(grant.Serial)) return null; // Evicted meanwhile.
+            if (steps.Has(step)) return grant;
+            if (!create) return null;
+            steps.Add(step);
+            _ledger.Grow(grant, need);
+            _ledger.AddUnwritten(grant, need);
+            return grant;
+        }, cancellation) != null;
     }
 
-    /// <param name="stale">Room is needed, and which blocks are superseded has to be found out first: nothing was done.</param>
-    BlockGrant? Open(Registration registration, in BlockSpec spec, bool admit, bool evenIfStale, out bool stale)
+    /// <summary>Makes room for some bytes and takes them, if that may be.</summary>
+    /// <param name="take">Called under the lock: with false for what needs no room, with true when there is room.</param>
+    async ValueTask<BlockGrant?> AdmitAsync(DatasetTag asker, long need, bool admit, Func<bool, BlockGrant?> take, CancellationToken cancellation)
     {
-        stale = false;
-        long need = spec.DiskBytes;
-        // Twice: what the first round evicts may still be held by someone, or a file system may free it late.
-        for (int round = 0; round < 2; round++)
+        bool asked = false, waited = false;
+        // Each round makes progress: asks the mounts once, evicts, or waits once for holders to close.
+        for (int round = 0; round < 4; round++)
         {
             List<(BlockGrant Grant, BlockFileId Id)> victims = [];
+            Task? wait = null;
             lock (_gate)
             {
                 if (_closed != 0) return null;
-                if (_ledger.TryFind(spec.Id, out BlockGrant grant))
-                {
-                    grant = TakeOver(grant, registration, spec.Id);
-                    _ledger.AddHolder(grant, 0);
-                    return grant;
-                }
-                if (!admit) return null;
+                if (take(false) is { } there) return there;
+                if (!admit || need > _ledger.Capacity) return null;
                 long shortage = Shortage(need);
-                if (shortage <= 0)
+                if (shortage <= 0) return take(true);
+                if (_supersededVersion != _registrationsVersion && !asked)
                 {
-                    Create(spec, registration.Tag);
-                    _ledger.TryAdd(spec.Id, registration.Tag, need, out grant);
-                    _ledger.AddHolder(grant, spec.Length);
-                    return grant;
+                    asked = true;
+                    wait = _asking ??= Task.Run(FindSupersededAsync, CancellationToken.None);
                 }
-                if (need > _ledger.Capacity) return null;
-                if (_supersededVersion != _registrationsVersion && !evenIfStale)
+                else
                 {
-                    stale = true;
-                    return null;
+                    shortage -= _ledger.Doomed;
+                    while (shortage > 0 && _ledger.TryPickVictim(asker, need, out BlockGrant victim))
+                    {
+                        victims.Add((victim, Remove(victim, out long bytes)));
+                        shortage -= bytes;
+                    }
+                    _evictions += victims.Count;
+                    if (victims.Count == 0)
+                    {
+                        if (shortage > 0 || waited || Environment.TickCount64 < _noWaitBefore) return null;
+                        waited = true;
+                        wait = _freed.Task.WaitAsync(HolderLimit, cancellation);
+                    }
                 }
-                shortage -= _ledger.Doomed;
-                while (shortage > 0 && _ledger.TryPickVictim(registration.Tag, need, out BlockGrant victim))
-                {
-                    victims.Add((victim, Remove(victim, out long bytes)));
-                    shortage -= bytes;
-                }
-                _evictions += victims.Count;
             }
-            if (victims.Count == 0) return null;
             // Outside the lock: holders close their descriptors now and come back here to say so.
             foreach ((BlockGrant victim, BlockFileId id) in victims) Evicted?.Invoke(victim, id);
+            if (wait == null) continue;
+            try { await wait.WaitAsync(cancellation); }
+            catch (TimeoutException)
+            {
+                Volatile.Write(ref _noWaitBefore, Environment.TickCount64 + HangingHolders);
+                return null;
+            }
         }
         return null;
     }
@@ -178,31 +221,19 @@ internal sealed class OwnedDirectory : IBlockDirectory
     }
 
     /// <summary>Asks every mount which blocks its snapshot contains: once after datasets came or went, when room is needed.</summary>
-    async Task FindSupersededAsync(CancellationToken cancellation)
+    async Task FindSupersededAsync()
     {
         int version;
         Registration[] registrations;
         List<(BlockGrant Grant, BlockFileId Id)> blocks;
+        lock (_gate) (version, registrations, blocks) = (_registrationsVersion, _ledger.Registrations, _ledger.ListActive());
+        BlockFileId[] ids = [.. blocks.Select(block => block.Id)];
+        bool[][] contained = await Task.WhenAll(registrations.Select(r => r.Contains(ids, CancellationToken.None).AsTask()));
         lock (_gate)
         {
-            // One asks; who comes meanwhile does without.
-            if (_asking) return;
-            _asking = true;
-            (version, registrations, blocks) = (_registrationsVersion, _ledger.Registrations, _ledger.ListActive());
-        }
-        try
-        {
-            BlockFileId[] ids = [.. blocks.Select(block => block.Id)];
-            bool[][] contained = await Task.WhenAll(registrations.Select(r => r.Contains(ids, cancellation).AsTask()));
-            lock (_gate)
-            {
-                _ledger.SetSuperseded(blocks.Where((_, i) => !contained.Any(c => c[i])).Select(block => block.Grant));
-                _supersededVersion = version;
-            }
-        }
-        finally
-        {
-            lock (_gate) _asking = false;
+            _ledger.SetSuperseded(blocks.Where((_, i) => !contained.Any(c => c[i])).Select(block => block.Grant));
+            _supersededVersion = version;
+            _asking = null;
         }
     }
 
@@ -233,6 +264,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
     BlockFileId Remove(BlockGrant grant, out long bytes)
     {
         if (!_ledger.TryRemove(grant, out BlockFileId id, out bytes)) return default;
+        _steps.Remove(grant.Serial);
         // Sidecar first: a crash in between leaves a data file without sidecar, which the next scan removes.
         Libc.Unlink(_paths.Sums(id, grant.Tag));
         Libc.Unlink(_paths.Data(id));
@@ -241,7 +273,14 @@ internal sealed class OwnedDirectory : IBlockDirectory
 
     public void Close(BlockGrant grant, BlockFileId id)
     {
-        lock (_gate) _ledger.RemoveHolder(grant);
+        lock (_gate)
+        {
+            long doomed = _ledger.Doomed;
+            _ledger.RemoveHolder(grant);
+            if (_ledger.Doomed == doomed) return;
+            _freed.SetResult();
+            _freed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
     }
 
     public void Wrote(BlockGrant grant, long bytes)

@@ -4,7 +4,7 @@ namespace DataLayer.Cache;
 
 /// <summary>
 /// Who uses how much of the store, and who gives way: bookkeeping only, no file is touched here. Not safe for concurrent
-/// use. Bytes are <see cref="BlockSpec.DiskBytes"/>, counted from admission until the file is gone and nobody holds it.
+/// use. Bytes are <see cref="BlockSpec.AdmittedBytes"/>, counted from admission until the file is gone and nobody holds it.
 /// <para>
 /// Space comes from superseded blocks, then from idle datasets (least recently used first), then from active datasets
 /// above their weighted share if the asker is below its own; never from the asker itself. Epochs read everything in
@@ -119,13 +119,28 @@ internal sealed class SpaceLedger(long capacity, Random random)
         return row < _rowCount && _rows[row].Place >= 0 && _rows[row].Generation == grant.Serial >> 32;
     }
 
-    public void AddHolder(BlockGrant grant, long unwritten)
+    public void AddHolder(BlockGrant grant)
     {
         if (!_holds.TryGetValue(grant.Serial, out Hold? hold))
             _holds.Add(grant.Serial, hold = new Hold { Bytes = TryRow(grant, out int row) ? _rows[row].Bytes : 0 });
         hold.Holders++;
-        hold.Unwritten += unwritten;
-        Unwritten += unwritten;
+    }
+
+    public void AddUnwritten(BlockGrant grant, long bytes)
+    {
+        if (!_holds.TryGetValue(grant.Serial, out Hold? hold)) return;
+        hold.Unwritten += bytes;
+        Unwritten += bytes;
+    }
+
+    /// <summary>More of a large file's bytes were admitted.</summary>
+    public void Grow(BlockGrant grant, long bytes)
+    {
+        if (!TryRow(grant, out int row)) return;
+        _rows[row].Bytes += bytes;
+        _datasets[_rows[row].Dataset].Bytes += bytes;
+        Used += bytes;
+        if (_holds.TryGetValue(grant.Serial, out Hold? hold)) hold.Bytes += bytes;
     }
 
     /// <summary>Ends one use; the space of an evicted block file is free after the last.</summary>
