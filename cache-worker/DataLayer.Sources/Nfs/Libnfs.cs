@@ -17,7 +17,7 @@ internal static unsafe partial class Libnfs
 
     public const int StatusSuccess = 0, StatusError = 1;
 
-    /// <summary>A reply, or one fragment of it, above NFS_MAX_XFER_SIZE + 4096 ends the connection (lib/socket.c).</summary>
+    /// <summary>Bytes of one read at most. Larger ones gain nothing (measured from 1 MiB up), and cost buffers.</summary>
     public const int MaxTransfer = 1 << 20;
 
     /// <summary>ZDR_ENCODEBUF_MINSIZE: room for a call's header and arguments.</summary>
@@ -110,9 +110,13 @@ internal static unsafe partial class Libnfs
     [LibraryImport(Library)]
     public static partial int rpc_which_events(nint context);
 
-    /// <summary>Sends and receives what can be without waiting and calls the callbacks. Below 0: the connection is lost.</summary>
+    /// <summary>Completes a connection, or sends what can be without waiting. Below 0: the connection is lost.</summary>
     [LibraryImport(Library)]
     public static partial int rpc_service(nint context, int revents);
+
+    /// <summary>One whole reply, with its record mark, as it came from the socket; calls the callback of the call it answers.</summary>
+    [LibraryImport(Library)]
+    public static partial int rpc_process_pdu(nint context, nint record, int size);
 
     [LibraryImport(Library)]
     public static partial nint rpc_get_error(nint context);

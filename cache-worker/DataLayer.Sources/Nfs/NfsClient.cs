@@ -216,7 +216,21 @@ internal sealed class NfsClient : IDisposable
             }
             if (first == NfsStatus.Ok || call.Status.IsDenied()) first = call.Status;
         }
-        throw NoRoot(first);
+        if (!first.IsDenied()) throw NoRoot(first);
+        // Servers refuse what they do not export in the same way as what they export to others.
+        ExportsCall exports = new();
+        await SendAsync(service, exports, deadline, cancellation);
+        throw exports.Paths.Exists(e => IsBelow(components, NfsLocation.Split(e))) ? NoRoot(first) : NoExport(exports.Paths);
+    }
+
+    static bool IsBelow(List<byte[]> path, List<byte[]> export) =>
+        path.Count >= export.Count && path.Zip(export).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second));
+
+    SourceException NoExport(List<byte[]> exports)
+    {
+        const int Shown = 5;
+        string names = string.Join(", ", exports.Take(Shown).Select(e => Printable(e))) + (exports.Count > Shown ? ", …" : "");
+        return new SourceException(SourceFault.Misconfigured, $"{Identity}: the server exports no such directory; it exports {(exports.Count == 0 ? "nothing to this machine" : names)}.");
     }
 
     SourceException NoRoot(NfsStatus status)
@@ -302,7 +316,8 @@ internal sealed class NfsClient : IDisposable
     public string Display(byte[] key)
     {
         if (key.Length == 0) return Identity;
-        string path = string.Concat(Encoding.UTF8.GetString(key).Select(c => char.IsControl(c) || c == '\uFFFD' ? '?' : c));
-        return $"{path} in {Identity}";
+        return $"{Printable(key)} in {Identity}";
     }
+
+    static string Printable(byte[] text) => string.Concat(Encoding.UTF8.GetString(text).Select(c => char.IsControl(c) || c == '\uFFFD' ? '?' : c));
 }

@@ -237,8 +237,8 @@ internal sealed class NfsWalk(NfsClient client, CancellationToken cancellation)
     async ValueTask<SourceEntry?> LookAsync(Directory directory, DirectoryItem item, Deadline deadline)
     {
         byte[] key = directory.Key.Length == 0 ? item.Name : [.. directory.Key, (byte)'/', .. item.Name];
-        if (item.Status is not NfsStatus.Ok)
-            return item.Status.IsGone() ? null : Unreadable(key, item.Status == NfsStatus.Moved ? "moved to another server" : item.Status.IsDenied() ? "without permission to look at it" : "the server cannot tell about it");
+        // A referral (RFC 7530, section 8.4.3). nfs-ganesha also calls so every directory with the mode bit 01000 that nobody may search.
+        if (item.Status == NfsStatus.Moved) return Unreadable(key, "moved to another server");
         if (item.Handle is { } handle && item.Attributes is { } attributes) return await JudgeAsync(key, handle, attributes, null, deadline);
 
         LookupCall lookup = new(client.Protocol, directory.Handle, item.Name);

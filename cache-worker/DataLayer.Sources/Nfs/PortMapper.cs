@@ -48,37 +48,3 @@ internal sealed class GetPortCall(uint program, uint version, bool overV6) : Rpc
         Port = (high << 8) | low;
     }
 }
-
-/// <summary>The mount service of NFS version 3 (RFC 1813, appendix I): from a path to its file handle.</summary>
-/// <param name="path">As the server names it.</param>
-internal sealed class MountCall(byte[] path) : RpcCall
-{
-    public const uint MountProgram = 100005;
-    public const int PathLimit = 1024;
-
-    const uint AuthNone = 0, AuthSys = 1;
-
-    public override uint Program => MountProgram;
-    public override uint Version => 3;
-    public override uint Procedure => 1;
-
-    /// <summary>mountstat3 has the numbers of nfsstat3.</summary>
-    public NfsStatus Status { get; private set; }
-
-    public byte[] Handle { get; private set; } = [];
-
-    /// <summary>False when the export wants Kerberos.</summary>
-    public bool AllowsAuthSys { get; private set; }
-
-    public override void WriteArguments(ref XdrWriter writer) => writer.WriteOpaque(path);
-
-    public override void ReadReply(ref XdrReader reader)
-    {
-        Status = (NfsStatus)reader.ReadUInt32();
-        if (Status != NfsStatus.Ok) return;
-        Handle = reader.ReadOpaque(Nfs3.HandleLimit).ToArray();
-        uint flavors = reader.ReadUInt32();
-        AllowsAuthSys = flavors == 0;
-        for (uint i = 0; i < flavors; i++) AllowsAuthSys |= reader.ReadUInt32() is AuthNone or AuthSys;
-    }
-}

@@ -27,6 +27,9 @@ internal sealed unsafe class RpcContext : IDisposable
     readonly RpcCall?[] _calls = new RpcCall?[Depth];
     readonly Stack<int> _free = new(Depth);
     readonly List<RpcCall> _lost = [];
+    readonly RecordReader _records = new();
+    readonly Func<nint, int, bool> _handle;
+    string? _error;
     byte* _reply;
     int _replyLength;
     int? _connected;
@@ -36,6 +39,8 @@ internal sealed unsafe class RpcContext : IDisposable
         Libnfs.Require();
         _context = Libnfs.rpc_init_context();
         if (_context == 0) throw new OutOfMemoryException("libnfs could not make a context.");
+        // Safety: the record lives until this returns, and its header has been checked.
+        _handle = (record, size) => Libnfs.rpc_process_pdu(_context, record, size) == 0;
         SetCredentials();
         for (int i = Depth - 1; i >= 0; i--) _free.Push(i);
     }
@@ -50,8 +55,8 @@ internal sealed unsafe class RpcContext : IDisposable
     /// <summary>Calls that the connection's end left without an answer; complete after <see cref="Dispose"/>.</summary>
     public IReadOnlyList<RpcCall> Lost => _lost;
 
-    /// <summary>Why the connection was lost, as libnfs tells it.</summary>
-    public string Error => Marshal.PtrToStringUTF8(Libnfs.rpc_get_error(_context)) ?? "connection lost";
+    /// <summary>Why the connection was lost.</summary>
+    public string Error => _error ?? Marshal.PtrToStringUTF8(Libnfs.rpc_get_error(_context)) ?? "no answer";
 
     /// <param name="address">A numeric address: resolving a name inside libnfs would look at its first address only.</param>
     /// <returns>False when it could not be made within <paramref name="timeoutMs"/>; see <see cref="Error"/>.</returns>
@@ -108,18 +113,38 @@ internal sealed unsafe class RpcContext : IDisposable
         return true;
     }
 
-    /// <summary>Waits for the socket, the wake event or the time, and does what can be done.</summary>
+    /// <summary>Waits for the socket, the wake event or the time, and sends and receives what can be without waiting.</summary>
     /// <param name="moved">The server sent something, or hung up.</param>
     /// <returns>False when the connection is lost.</returns>
     public bool Service(WakeEvent wake, int timeoutMs, out bool moved)
     {
-        short events = Poll.Wait(Libnfs.rpc_get_fd(_context), (short)Libnfs.rpc_which_events(_context), wake, timeoutMs);
+        int socket = Libnfs.rpc_get_fd(_context);
+        short events = Poll.Wait(socket, (short)Libnfs.rpc_which_events(_context), wake, timeoutMs);
         moved = (events & ~Poll.Out) != 0;
-        if (events == 0) return true;
+        bool held = true;
         t_current = this;
-        int result = Libnfs.rpc_service(_context, events);
+        if ((events & Poll.In) != 0) held = Receive(socket);
+        if (held && (events & Poll.Out) != 0 && (events & (Poll.Error | Poll.HangUp)) == 0) held = Libnfs.rpc_service(_context, Poll.Out) >= 0;
+        // With both set libnfs forgets the reason ("refused") for the hang-up. What came before it has been received.
+        else if (held && (events & Poll.Error) != 0) held = Libnfs.rpc_service(_context, Poll.Error) >= 0;
+        else if ((events & Poll.HangUp) != 0) held = false;
         t_current = null;
-        return result >= 0;
+        return held;
+    }
+
+    bool Receive(int socket)
+    {
+        switch (_records.Receive(socket, _handle))
+        {
+            case RecordReader.Outcome.Waiting:
+                return true;
+            case RecordReader.Outcome.Ended:
+                _error = "the server hung up";
+                return false;
+            default:
+                _error = "the server sent what is no reply to a call";
+                return false;
+        }
     }
 
     public void Dispose()
@@ -128,6 +153,7 @@ internal sealed unsafe class RpcContext : IDisposable
         // Calls back for every call that is still under way.
         Libnfs.rpc_destroy_context(_context);
         t_current = null;
+        _records.Dispose();
     }
 
     void Release(int slot)

@@ -184,7 +184,9 @@ public sealed partial class GaneshaServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await KillAsync();
-        Directory.Delete(_directory, recursive: true);
+        // rm, because .NET cannot name files whose names are not UTF-8.
+        using Process remove = Process.Start("rm", ["-rf", _directory]);
+        await remove.WaitForExitAsync();
     }
 
     [LibraryImport("libc", SetLastError = true)]
