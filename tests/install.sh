@@ -9,8 +9,9 @@ fail() {
   exit 1
 }
 
+# nfs-ganesha and libnfs13: a user-space NFS server and the library our NFS source speaks through.
 # swift-*, memcached and keystonemiddleware: OpenStack Swift with s3api, the S3 server apt offers that checks signatures.
-packages=(fuse3 rsync attr fio
+packages=(fuse3 rsync attr fio nfs-ganesha nfs-ganesha-vfs libnfs13
   swift-proxy swift-account swift-container swift-object memcached python3-keystonemiddleware)
 
 missing=()
