@@ -11,7 +11,7 @@ fail() {
 
 # nfs-ganesha and libnfs13: a user-space NFS server and the library our NFS source speaks through.
 # swift-*, memcached and keystonemiddleware: OpenStack Swift with s3api, the S3 server apt offers that checks signatures.
-packages=(fuse3 rsync attr fio nfs-ganesha nfs-ganesha-vfs libnfs13
+packages=(fuse3 rsync attr fio nfs-ganesha nfs-ganesha-vfs libnfs13 rpcbind
   swift-proxy swift-account swift-container swift-object memcached python3-keystonemiddleware)
 
 missing=()

@@ -77,6 +77,9 @@ public sealed class SourceArgumentTests
     [InlineData("s3://bucket/prefix", "s3://bucket/prefix", "")]
     [InlineData("s3://bucket/prefix=images", "s3://bucket/prefix", "images")]
     [InlineData("s3://bucket/prefix=/a/b/", "s3://bucket/prefix", "a/b")]
+    [InlineData("nfs://server/export?version=4", "nfs://server/export?version=4", "")]
+    [InlineData("nfs://server/export?version=3&mountport=9=data", "nfs://server/export?version=3&mountport=9", "data")]
+    [InlineData("nfs://server/export=data", "nfs://server/export", "data")]
     [InlineData("/no/such/ds=1=data", "/no/such/ds=1", "data")]
     [InlineData("/no/such/ds=1=", "/no/such/ds=1", "")]
     public void The_last_equals_sign_separates_the_sub_path(string text, string uri, string subPath) =>

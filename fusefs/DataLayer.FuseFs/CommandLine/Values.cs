@@ -78,6 +78,9 @@ sealed record SourceArgument(string Uri, string SubPath)
     public static SourceArgument Parse(string text)
     {
         int separator = text.LastIndexOf('=');
+        // The first '=' of the last pair of a query (nfs://server/export?version=4) is the query's own.
+        int pair = text.Contains("://", StringComparison.Ordinal) ? text.LastIndexOfAny(['?', '&']) : -1;
+        if (pair >= 0 && text.IndexOf('=', pair) == separator) separator = -1;
         if (separator < 0 || Directory.Exists(text)) return new SourceArgument(text, "");
         return new SourceArgument(text[..separator], text[(separator + 1)..].Trim('/'));
     }
