@@ -152,9 +152,11 @@ internal sealed class OwnedDirectory : IBlockDirectory
     /// <param name="take">Called under the lock: with false for what needs no room, with true when there is room.</param>
     async ValueTask<BlockGrant?> AdmitAsync(DatasetTag asker, long need, bool admit, Func<bool, BlockGrant?> take, CancellationToken cancellation)
     {
-        bool asked = false, waited = false;
-        // Each round makes progress: asks the mounts once, evicts, or waits once for holders to close.
-        for (int round = 0; round < 4; round++)
+        bool asked = false;
+        // Several askers may wait for the same space: who comes too late waits for the next, but not for ever.
+        long giveUp = Environment.TickCount64 + 2 * (long)HolderLimit.TotalMilliseconds;
+        // Each round makes progress: asks the mounts once, evicts, or waits until a holder has closed.
+        for (; ; )
         {
             List<(BlockGrant Grant, BlockFileId Id)> victims = [];
             Task? wait = null;
@@ -181,8 +183,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
                     _evictions += victims.Count;
                     if (victims.Count == 0)
                     {
-                        if (shortage > 0 || waited || Environment.TickCount64 < _noWaitBefore) return null;
-                        waited = true;
+                        if (shortage > 0 || Environment.TickCount64 >= giveUp || Environment.TickCount64 < _noWaitBefore) return null;
                         wait = _freed.Task.WaitAsync(HolderLimit, cancellation);
                     }
                 }
@@ -197,7 +198,6 @@ internal sealed class OwnedDirectory : IBlockDirectory
                 return null;
             }
         }
-        return null;
     }
 
     /// <summary>Bytes missing for an admission, by the limit or by what must stay free on the disk.</summary>
