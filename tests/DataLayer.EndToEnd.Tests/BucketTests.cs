@@ -34,7 +34,7 @@ public sealed class BucketTests : IAsyncDisposable
     }
 
     Mounted Mount(params string[] more) =>
-        new(scratch.File("mnt"), Credentials, [$"s3://{server.Bucket}/train", "--endpoint", server.Endpoint, "--path-style", "--cache-dir", scratch.File("cache"), .. more]);
+        new(scratch.File("mnt"), Credentials, [$"s3://{server.Bucket}/train", "--endpoint", server.Endpoint, "--cache-dir", scratch.File("cache"), .. more]);
 
     /// <summary>Every object as a file below the mount, by one child process.</summary>
     void AssertEqualsObjects(Mounted mount)

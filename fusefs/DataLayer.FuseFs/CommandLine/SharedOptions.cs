@@ -8,7 +8,7 @@ sealed class SharedOptions
 {
     readonly Option<string?> endpoint = new("--endpoint") { Description = "S3 or OSS endpoint URL, for servers other than AWS.", HelpName = "URL" };
     readonly Option<string?> region = new("--region") { Description = "Region of the bucket (default: AWS_REGION, the profile, then us-east-1).", HelpName = "R" };
-    readonly Option<bool> pathStyle = new("--path-style") { Description = "Name the bucket in the path instead of the host." };
+    readonly Option<bool> pathStyle = new("--path-style") { Description = "Name the bucket in the path instead of the host (by itself where the endpoint is an address)." };
     readonly Option<bool> anonymous = new("--anonymous") { Description = "Send unsigned requests (public buckets)." };
 
     public void AddTo(Command command)
@@ -23,7 +23,8 @@ sealed class SharedOptions
     {
         Endpoint = parsed.GetValue(endpoint),
         Region = parsed.GetValue(region),
-        PathStyle = parsed.GetValue(pathStyle),
+        // Not given: the source decides by the endpoint.
+        PathStyle = parsed.GetValue(pathStyle) ? true : null,
         Anonymous = parsed.GetValue(anonymous),
     };
 
