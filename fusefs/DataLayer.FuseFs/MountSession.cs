@@ -20,6 +20,10 @@ sealed class MountSession : IAsyncDisposable
     // Reads that wait for a source at once. Each holds a payload of at most 1 MiB.
     const int WaitingReads = 32;
 
+    // The store counts files. Its 256 folders, of one disk block each until they hold thousands of names, come out of the
+    // limit that the user gave.
+    const long FolderSpace = 2 << 20;
+
     readonly MountOptions options;
     readonly Stopwatch uptime = Stopwatch.StartNew();
     readonly CancellationTokenSource stopping = new();
@@ -72,7 +76,7 @@ sealed class MountSession : IAsyncDisposable
         PrepareMountPoint();
         sources = Own(SourceSet.Open(options.Sources, options.SourceOptions));
         store = Own(await BlockStore.OpenAsync(
-            new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize, Warn = Log.Warn }, cancellation));
+            new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize - FolderSpace, Warn = Log.Warn }, cancellation));
         Manifest manifest = await OpenManifestAsync(cancellation);
         MountedSnapshot first = Mounted(manifest, options.SnapshotFile is { } file ? File.GetLastWriteTimeUtc(file) : DateTime.UtcNow);
         OpenMode mode = OpenModes.Choose(options.OpenMode, manifest);
