@@ -10,8 +10,8 @@ public sealed record ManifestBuildOptions
     public string? Previous { get; init; }
 
     /// <summary>
-    /// Bytes of memory that sorting may use; what is more goes to temporary files beside the output. 64 MiB sort
-    /// 10 million files in 25 to 40 runs, and more did not make it faster.
+    /// Bytes of memory that sorting may use; what is more goes to temporary files beside the output. Three million files
+    /// took the same processor time with anything from 16 to 512 MiB; 64 MiB sort 10 million in about 40 runs.
     /// </summary>
     public long MemoryBudget { get; init; } = 64 << 20;
 

