@@ -6,6 +6,11 @@ using static DataLayer.Formats.Tabular.Tests.ParquetBuilder;
 
 namespace DataLayer.Formats.Tabular.Tests;
 
+/// <summary>Measures the memory of the process, so no other test may run beside it.</summary>
+[CollectionDefinition("Alone", DisableParallelization = true)]
+public sealed class AloneCollection;
+
+[Collection("Alone")]
 public sealed class LargeFileTests(ITestOutputHelper log)
 {
     const int Columns = 10;

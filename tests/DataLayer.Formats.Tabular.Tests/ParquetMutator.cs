@@ -20,6 +20,8 @@ internal sealed class ParquetMutator(IReadOnlyList<byte[]> originals, int seed)
 
     public TimeSpan Slowest { get; private set; }
 
+    public string SlowestInput { get; private set; } = "";
+
     public long Count { get; private set; }
 
     /// <summary>Damages one of the originals and reads it.</summary>
@@ -54,7 +56,9 @@ internal sealed class ParquetMutator(IReadOnlyList<byte[]> originals, int seed)
         }
         Outcomes[outcome] = Outcomes.GetValueOrDefault(outcome) + 1;
         TimeSpan took = Stopwatch.GetElapsedTime(started);
-        if (took > Slowest) Slowest = took;
+        if (took <= Slowest) return;
+        Slowest = took;
+        SlowestInput = description;
     }
 
     static void ReadRows(MemoryFile file)
