@@ -12,7 +12,11 @@ namespace DataLayer.TestKit.Nfs;
 /// </summary>
 public sealed partial class GaneshaServer : IAsyncDisposable
 {
+    /// <summary>It takes 0.2 s; a machine that runs everything at once takes longer.</summary>
     static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Also the name of its process.</summary>
+    const string ServerName = "ganesha.nfsd";
 
     readonly string _directory;
     readonly int _port = FreePort(), _mountPort = FreePort();
@@ -86,15 +90,18 @@ public sealed partial class GaneshaServer : IAsyncDisposable
     /// <summary>Starts it, again after <see cref="KillAsync"/>, on the same ports.</summary>
     public async Task RestartAsync()
     {
+        // The shell is the first process of a pid namespace and ends with its input: whatever happens to who started it, and
+        // to it, server and rpcbind end too.
         string script = $"""
             mount -t tmpfs tmpfs /run
-            unshare --net rpcbind -f -i &
+            unshare --net rpcbind -f -i < /dev/null &
             while [ ! -S /run/rpcbind.sock ]; do sleep 0.01; done
-            exec ganesha.nfsd -F -f {_directory}/ganesha.conf -L {_directory}/log -p {_directory}/pid
+            {ServerName} -F -f {_directory}/ganesha.conf -L {_directory}/log -p {_directory}/pid < /dev/null &
+            cat > /dev/null
             """;
-        // A pid namespace, so that rpcbind ends when the server does, however that ends.
         ProcessStartInfo start = new("unshare", ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", script])
         {
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
@@ -132,9 +139,7 @@ public sealed partial class GaneshaServer : IAsyncDisposable
     {
         if (_process is not { } process) return;
         _process = null;
-        // With --kill-child the server goes with it.
-        int server = TryFindServer(process);
-        if (server > 0) Signal(server, 9);
+        // The shell too (--kill-child), and with it all processes of its namespace.
         process.Kill();
         await process.WaitForExitAsync();
         process.Dispose();
@@ -145,21 +150,17 @@ public sealed partial class GaneshaServer : IAsyncDisposable
 
     public void Continue() => Signal(FindServer(), 18);
 
-    int FindServer() => _process is { } process && TryFindServer(process) is > 0 and int pid ? pid : throw new InvalidOperationException("The server is not running.");
-
-    /// <summary>The only child of unshare, which became the server by exec.</summary>
-    static int TryFindServer(Process process)
+    /// <summary>unshare → shell → server.</summary>
+    int FindServer()
     {
-        try
-        {
-            string children = File.ReadAllText($"/proc/{process.Id}/task/{process.Id}/children");
-            return int.TryParse(children.Trim(), out int pid) ? pid : 0;
-        }
-        catch (IOException)
-        {
-            return 0;
-        }
+        int[] shells = _process is { } process ? Children(process.Id) : [];
+        return shells.SelectMany(Children).FirstOrDefault(pid => File.ReadAllText($"/proc/{pid}/comm").Trim() == ServerName) is > 0 and int server
+            ? server
+            : throw new InvalidOperationException("The server is not running.");
     }
+
+    static int[] Children(int pid) =>
+        [.. File.ReadAllText($"/proc/{pid}/task/{pid}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
 
     static void Signal(int pid, int signal)
     {
