@@ -44,7 +44,7 @@ internal sealed class NfsFileReader(NfsClient client, SourceFile file, FileIdent
         {
             ReadCall call = new(client.Protocol, handle, offset, destination);
             NfsStatus status = await client.CallAsync(call, deadline, cancellation);
-            if (status.IsGone()) return false;
+            if (status.IsStale()) return false;
             if (status != NfsStatus.Ok) throw client.Fault(status, "reading", file.Key);
             NfsAttributes after = call.Reply.Attributes ?? await client.AttributesAsync(handle, file.Key, deadline, cancellation);
             if (!IsRecorded(after)) return false;

@@ -254,10 +254,10 @@ internal sealed class RpcConnection(RpcTarget target, TimeSpan requestTimeout, b
             lock (_sync)
             {
                 if (_disposed) return;
-                DropAbandoned();
                 while (context.HasRoom && _waiting.First is { } first)
                 {
                     _waiting.RemoveFirst();
+                    if (first.Value.IsAbandoned) continue;
                     if (context.InFlight == 0) lastMove = Environment.TickCount64;
                     if (!context.Send(first.Value)) return;
                 }

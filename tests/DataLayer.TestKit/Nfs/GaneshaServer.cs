@@ -18,6 +18,9 @@ public sealed partial class GaneshaServer : IAsyncDisposable
     /// <summary>Also the name of its process.</summary>
     const string ServerName = "ganesha.nfsd";
 
+    /// <summary>Other test processes start elsewhere.</summary>
+    static int s_lastPort = Random.Shared.Next();
+
     readonly string _directory;
     readonly int _port = FreePort(), _mountPort = FreePort();
     Process? _process;
@@ -167,11 +170,27 @@ public sealed partial class GaneshaServer : IAsyncDisposable
         if (kill(pid, signal) != 0) throw new InvalidOperationException($"kill -{signal} {pid}: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
+    /// <summary>
+    /// Below the range that the kernel takes ports of outgoing connections from: one of those would keep a server from
+    /// coming back, and a client that asks for a port of that range while nobody listens there may be connected to itself.
+    /// </summary>
     static int FreePort()
     {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        const int First = 10_000, Count = 20_000;
+        while (true)
+        {
+            int port = First + (int)((uint)Interlocked.Increment(ref s_lastPort) % Count);
+            using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Any, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: the next.
+            }
+        }
     }
 
     string ReadLog()
