@@ -17,7 +17,7 @@ internal static unsafe partial class Libnfs
 
     public const int StatusSuccess = 0, StatusError = 1;
 
-    /// <summary>Bytes of one read at most. Larger ones gain nothing (measured from 1 MiB up), and cost buffers.</summary>
+    /// <summary>Bytes of one read at most. What servers allow at most by default (Linux), and what libnfs's own tools ask for; more calls under way do more than larger ones.</summary>
     public const int MaxTransfer = 1 << 20;
 
     /// <summary>ZDR_ENCODEBUF_MINSIZE: room for a call's header and arguments.</summary>

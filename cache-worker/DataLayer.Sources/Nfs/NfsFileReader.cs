@@ -9,7 +9,7 @@ namespace DataLayer.Sources.Nfs;
 /// Whatever speaks against it through something remembered (a file handle, a directory's handle) is looked up afresh, from
 /// the root, before it counts. Safe for concurrent use.
 /// </summary>
-internal sealed class NfsFileReader(NfsClient client, SourceFile file, FileIdentity recorded, Deadline deadline)
+internal sealed class NfsFileReader(NfsClient client, SourceFile file, FileIdentity recorded, Deadline deadline, bool keepHandle)
 {
     /// <param name="destination">At most what the server gives in one read; it may give it in several.</param>
     public async Task ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellation)
@@ -25,16 +25,16 @@ internal sealed class NfsFileReader(NfsClient client, SourceFile file, FileIdent
         }
     }
 
+    /// <summary>The file's handle, checked against the recorded identity unless it is remembered; the read checks then.</summary>
     /// <returns>Null: as far as this way of asking tells, this version is not there any more.</returns>
-    async ValueTask<byte[]?> FindAsync(bool fresh, CancellationToken cancellation)
+    public async ValueTask<byte[]?> FindAsync(bool fresh, CancellationToken cancellation)
     {
         if (!fresh && client.Handles.TryGet(file.Key, out byte[] known)) return known;
         NfsFound found = await client.ResolveAsync(file.Key, fresh, deadline, cancellation);
         if (found.Status.IsGone()) return null;
         if (found.Status != NfsStatus.Ok) throw client.Fault(found.Status, "looking it up", file.Key);
         if (!IsRecorded(found.Attributes)) return null;
-        // A small file is read once and not again soon; its place is better given to a directory.
-        if (file.Size > Libnfs.MaxTransfer) client.Handles.Set(file.Key, found.Handle);
+        if (keepHandle) client.Handles.Set(file.Key, found.Handle);
         return found.Handle;
     }
 
@@ -44,7 +44,7 @@ internal sealed class NfsFileReader(NfsClient client, SourceFile file, FileIdent
         {
             ReadCall call = new(client.Protocol, handle, offset, destination);
             NfsStatus status = await client.CallAsync(call, deadline, cancellation);
-            if (status.IsGone()) return false;
+            if (status.IsStale()) return false;
             if (status != NfsStatus.Ok) throw client.Fault(status, "reading", file.Key);
             NfsAttributes after = call.Reply.Attributes ?? await client.AttributesAsync(handle, file.Key, deadline, cancellation);
             if (!IsRecorded(after)) return false;

@@ -49,17 +49,20 @@ internal sealed class NfsSource : ISource
         if (!DirectoryTree.IsKey(file.Key) || !FileIdentity.TryParse(file.VersionTag, out FileIdentity recorded))
             throw new SourceException(SourceFault.Misconfigured, $"{_client.Display(file.Key)}: the snapshot was not made from this export; make a new one.");
 
-        Deadline deadline = _client.NewDeadline();
         long unsettledNs = FileIdentity.UnsettledForNs(recorded.CtimeNs, FileIdentity.NowNs);
         if (unsettledNs > 0) await Task.Delay(TimeSpan.FromTicks(unsettledNs / 100 + TimeSpan.TicksPerMillisecond), cancellation);
 
-        NfsFileReader reader = new(_client, file, recorded, deadline);
+        Deadline deadline = _client.NewDeadline();
         int piece = (await _client.RootAsync(deadline, cancellation)).MaxRead;
+        // A file that is read in one piece is not read again soon; its handle's place is better given to a directory.
+        NfsFileReader reader = new(_client, file, recorded, deadline, keepHandle: file.Size > piece);
         if (destination.Length <= piece)
         {
             await reader.ReadAsync(offset, destination, cancellation);
             return;
         }
+        // Once for all pieces.
+        await reader.FindAsync(fresh: false, cancellation);
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Task[] pieces = new Task[(destination.Length + piece - 1) / piece];
         for (int i = 0; i < pieces.Length; i++)

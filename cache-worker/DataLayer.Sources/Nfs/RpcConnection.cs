@@ -17,9 +17,9 @@ internal sealed record RpcTarget(string Host, uint Program, uint Version, int? P
 
 /// <summary>
 /// One connection to a server and the thread that owns its context, both made when there are calls and given up when
-/// there have been none for a while. libnfs contexts do not recover from a lost connection (tried: after a server's
-/// restart they stay dead, with and without its autoreconnect), so a lost one is thrown away and the calls that were on it
-/// are sent again over a new one. Calls wait here until they are answered or abandoned. Safe for concurrent use.
+/// there have been none for a while. libnfs contexts do not recover from a lost connection (tried with 4.0: after
+/// a server's restart they stay dead, whatever nfs_set_autoreconnect was given: -1, 0 or 5), so a lost one is thrown away
+/// and the calls that were on it are sent again over a new one. Calls wait here until they are answered or abandoned. Safe for concurrent use.
 /// </summary>
 internal sealed class RpcConnection(RpcTarget target, TimeSpan requestTimeout, bool answeredBefore = false) : IDisposable
 {
@@ -254,10 +254,10 @@ internal sealed class RpcConnection(RpcTarget target, TimeSpan requestTimeout, b
             lock (_sync)
             {
                 if (_disposed) return;
-                DropAbandoned();
                 while (context.HasRoom && _waiting.First is { } first)
                 {
                     _waiting.RemoveFirst();
+                    if (first.Value.IsAbandoned) continue;
                     if (context.InFlight == 0) lastMove = Environment.TickCount64;
                     if (!context.Send(first.Value)) return;
                 }

@@ -11,6 +11,9 @@ public sealed class NfsHostileServerTests
 
     static readonly SourceOptions Options = new() { RequestTimeout = TimeSpan.FromSeconds(5), ReadDeadline = TimeSpan.FromSeconds(20) };
 
+    /// <summary>Where every attempt fails at once, and the deadline is all that is waited for.</summary>
+    static readonly SourceOptions Hopeless = new() { RequestTimeout = TimeSpan.FromSeconds(5), ReadDeadline = TimeSpan.FromSeconds(1.5) };
+
     /// <summary>Where answers are lost, and every loss costs the request timeout.</summary>
     static readonly SourceOptions Impatient = new() { RequestTimeout = TimeSpan.FromSeconds(0.1), ReadDeadline = TimeSpan.FromSeconds(0.4) };
 
@@ -104,7 +107,7 @@ public sealed class NfsHostileServerTests
     {
         await using ScriptedNfsServer server = new();
         server.AlterRecord = record => [.. new XdrBuilder().Int(mark).ToArray(), .. record[4..]];
-        SourceException e = await Assert.ThrowsAsync<SourceException>(() => UseAsync(server, Impatient));
+        SourceException e = await Assert.ThrowsAsync<SourceException>(() => UseAsync(server, Hopeless));
         Assert.Contains("the server sent what is no reply", e.Message);
     }
 
@@ -115,7 +118,7 @@ public sealed class NfsHostileServerTests
         byte[] endless = new byte[3 << 20];
         for (int at = 0; at + 1028 <= endless.Length; at += 1028) BinaryPrimitives.WriteUInt32BigEndian(endless.AsSpan(at), 1024);
         server.AlterRecord = _ => endless;
-        SourceException e = await Assert.ThrowsAsync<SourceException>(() => UseAsync(server, Impatient));
+        SourceException e = await Assert.ThrowsAsync<SourceException>(() => UseAsync(server, Hopeless));
         Assert.Contains("the server sent what is no reply", e.Message);
     }
 

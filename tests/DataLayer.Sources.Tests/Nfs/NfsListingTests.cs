@@ -7,10 +7,8 @@ namespace DataLayer.Sources.Tests.Nfs;
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class NfsListingTests
 {
-    [Theory]
-    [InlineData(3)]
-    [InlineData(4)]
-    public async Task A_random_tree_lists_and_reads_as_it_does_on_its_own_machine(int version)
+    [Fact]
+    public Task A_random_tree_lists_and_reads_as_it_does_on_its_own_machine() => NfsVersions.ForBothAsync(async version =>
     {
         int seed = Random.Shared.Next();
         try
@@ -43,12 +41,10 @@ public sealed class NfsListingTests
         {
             throw new InvalidOperationException($"Seed {seed}", e);
         }
-    }
+    });
 
-    [Theory]
-    [InlineData(3)]
-    [InlineData(4)]
-    public async Task A_directory_of_many_pages_lists_every_name_once(int version)
+    [Fact]
+    public Task A_directory_of_many_pages_lists_every_name_once() => NfsVersions.ForBothAsync(async version =>
     {
         await using GaneshaServer server = await GaneshaServer.StartAsync();
         const int Files = 6000;
@@ -58,12 +54,10 @@ public sealed class NfsListingTests
         Dictionary<string, SourceEntry> entries = await TestSources.ListAsync(source);
         Assert.Equal(Files + 2, entries.Count);
         Assert.Equal(EntryKind.Directory, entries["empty"].Kind);
-    }
+    });
 
-    [Theory]
-    [InlineData(3)]
-    [InlineData(4)]
-    public async Task A_path_below_the_export_is_a_source_of_its_own(int version)
+    [Fact]
+    public Task A_path_below_the_export_is_a_source_of_its_own() => NfsVersions.ForBothAsync(async version =>
     {
         await using GaneshaServer server = await GaneshaServer.StartAsync();
         Directory.CreateDirectory(server.Export + "/a/b c");
@@ -73,7 +67,7 @@ public sealed class NfsListingTests
         Assert.Equal(["", "file"], entries.Keys.Order());
         Assert.Equal("text"u8.ToArray(), await TestSources.ReadAsync(source, entries["file"]));
         Assert.StartsWith(server.Uri(version).Split('?')[0] + "/a/b c?", source.Identity);
-    }
+    });
 
     [Fact]
     public async Task Owners_by_name_become_this_machines_numbers()

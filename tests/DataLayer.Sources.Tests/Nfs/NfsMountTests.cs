@@ -25,8 +25,8 @@ public sealed class NfsMountTests
     [Fact]
     public async Task A_server_without_the_version_is_told_from_one_that_is_away()
     {
-        await using GaneshaServer server = await GaneshaServer.StartAsync(protocols: "4");
-        await ExpectAsync(server.Uri(4) + "&mountport=1", SourceFault.Misconfigured, "mountport belongs to version 3");
+        await using GaneshaServer server = await GaneshaServer.StartAsync(protocols: "3");
+        await ExpectAsync(server.Uri(4), SourceFault.Misconfigured, "does not speak NFS version 4; try ?version=3");
         await using ScriptedNfsServer only3 = new();
         only3.Alter = (program, _, results) => program == 100000 ? new byte[4] : results;
         await ExpectAsync($"nfs://127.0.0.1/x", SourceFault.Misconfigured, "no mount service for NFS version 3; try ?version=4", only3.Port);

@@ -5,10 +5,8 @@ namespace DataLayer.Sources.Tests.Nfs;
 
 public sealed class NfsReadTests
 {
-    [Theory]
-    [InlineData(3)]
-    [InlineData(4)]
-    public async Task Random_ranges_of_a_large_file_read_as_written_by_many_readers_at_once(int version)
+    [Fact]
+    public Task Random_ranges_of_a_large_file_read_as_written_by_many_readers_at_once() => NfsVersions.ForBothAsync(async version =>
     {
         int seed = Random.Shared.Next();
         Random random = new(seed);
@@ -27,7 +25,7 @@ public sealed class NfsReadTests
             byte[] bytes = await TestSources.ReadAsync(source, entry, range.Offset, range.Length);
             Assert.True(content.AsSpan(range.Offset, range.Length).SequenceEqual(bytes), $"seed {seed}: wrong bytes at {range}");
         });
-    }
+    });
 
     [Fact]
     public async Task A_file_that_changed_since_it_was_listed_is_never_read()
@@ -104,10 +102,8 @@ public sealed class NfsReadTests
         }
     }
 
-    [Theory]
-    [InlineData(3)]
-    [InlineData(4)]
-    public async Task A_file_is_still_read_after_its_directory_was_renamed_while_its_version_is_there(int version)
+    [Fact]
+    public Task A_file_is_still_read_after_its_directory_was_renamed_while_its_version_is_there() => NfsVersions.ForBothAsync(async version =>
     {
         await using GaneshaServer server = await GaneshaServer.StartAsync();
         Directory.CreateDirectory(server.Export + "/a");
@@ -116,12 +112,10 @@ public sealed class NfsReadTests
         SourceEntry entry = (await TestSources.ListAsync(source))["a/f"];
         Directory.Move(server.Export + "/a", server.Export + "/b");
         Assert.Equal("text"u8.ToArray(), await TestSources.ReadAsync(source, entry));
-    }
+    });
 
-    [Theory]
-    [InlineData(3)]
-    [InlineData(4)]
-    public async Task A_file_rewritten_all_the_time_never_reads_as_a_mixture(int version)
+    [Fact]
+    public Task A_file_rewritten_all_the_time_never_reads_as_a_mixture() => NfsVersions.ForBothAsync(async version =>
     {
         await using GaneshaServer server = await GaneshaServer.StartAsync();
         string path = server.Export + "/f";
@@ -160,7 +154,7 @@ public sealed class NfsReadTests
         }
         await writing;
         await Assert.ThrowsAsync<SourceException>(() => TestSources.ReadAsync(source, entry));
-    }
+    });
 
     [Fact]
     public async Task A_file_changed_just_now_is_listed_and_read_once_it_is_at_rest()

@@ -12,7 +12,14 @@ namespace DataLayer.TestKit.Nfs;
 /// </summary>
 public sealed partial class GaneshaServer : IAsyncDisposable
 {
+    /// <summary>It takes 0.2 s; a machine that runs everything at once takes longer.</summary>
     static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Also the name of its process.</summary>
+    const string ServerName = "ganesha.nfsd";
+
+    /// <summary>Other test processes start elsewhere.</summary>
+    static int s_lastPort = Random.Shared.Next();
 
     readonly string _directory;
     readonly int _port = FreePort(), _mountPort = FreePort();
@@ -86,15 +93,18 @@ public sealed partial class GaneshaServer : IAsyncDisposable
     /// <summary>Starts it, again after <see cref="KillAsync"/>, on the same ports.</summary>
     public async Task RestartAsync()
     {
+        // The shell is the first process of a pid namespace and ends with its input: whatever happens to who started it, and
+        // to it, server and rpcbind end too.
         string script = $"""
             mount -t tmpfs tmpfs /run
-            unshare --net rpcbind -f -i &
+            unshare --net rpcbind -f -i < /dev/null &
             while [ ! -S /run/rpcbind.sock ]; do sleep 0.01; done
-            exec ganesha.nfsd -F -f {_directory}/ganesha.conf -L {_directory}/log -p {_directory}/pid
+            {ServerName} -F -f {_directory}/ganesha.conf -L {_directory}/log -p {_directory}/pid < /dev/null &
+            cat > /dev/null
             """;
-        // A pid namespace, so that rpcbind ends when the server does, however that ends.
         ProcessStartInfo start = new("unshare", ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", script])
         {
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
@@ -132,9 +142,7 @@ public sealed partial class GaneshaServer : IAsyncDisposable
     {
         if (_process is not { } process) return;
         _process = null;
-        // With --kill-child the server goes with it.
-        int server = TryFindServer(process);
-        if (server > 0) Signal(server, 9);
+        // The shell too (--kill-child), and with it all processes of its namespace.
         process.Kill();
         await process.WaitForExitAsync();
         process.Dispose();
@@ -145,32 +153,44 @@ public sealed partial class GaneshaServer : IAsyncDisposable
 
     public void Continue() => Signal(FindServer(), 18);
 
-    int FindServer() => _process is { } process && TryFindServer(process) is > 0 and int pid ? pid : throw new InvalidOperationException("The server is not running.");
-
-    /// <summary>The only child of unshare, which became the server by exec.</summary>
-    static int TryFindServer(Process process)
+    /// <summary>unshare → shell → server.</summary>
+    int FindServer()
     {
-        try
-        {
-            string children = File.ReadAllText($"/proc/{process.Id}/task/{process.Id}/children");
-            return int.TryParse(children.Trim(), out int pid) ? pid : 0;
-        }
-        catch (IOException)
-        {
-            return 0;
-        }
+        int[] shells = _process is { } process ? Children(process.Id) : [];
+        return shells.SelectMany(Children).FirstOrDefault(pid => File.ReadAllText($"/proc/{pid}/comm").Trim() == ServerName) is > 0 and int server
+            ? server
+            : throw new InvalidOperationException("The server is not running.");
     }
+
+    static int[] Children(int pid) =>
+        [.. File.ReadAllText($"/proc/{pid}/task/{pid}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
 
     static void Signal(int pid, int signal)
     {
         if (kill(pid, signal) != 0) throw new InvalidOperationException($"kill -{signal} {pid}: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
+    /// <summary>
+    /// Below the range that the kernel takes ports of outgoing connections from: one of those would keep a server from
+    /// coming back, and a client that asks for a port of that range while nobody listens there may be connected to itself.
+    /// </summary>
     static int FreePort()
     {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        const int First = 10_000, Count = 20_000;
+        while (true)
+        {
+            int port = First + (int)((uint)Interlocked.Increment(ref s_lastPort) % Count);
+            using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Any, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: the next.
+            }
+        }
     }
 
     string ReadLog()
