@@ -222,7 +222,12 @@ public sealed class GoldenBytesTests
     public void A_ring_command_is_laid_out_field_by_field() => Check(
         new IoUringSubmission
         {
-            Code = IoUring.CommandCode, Descriptor = 3, Command = (uint)FuseUringCommand.CommitAndFetch, Address = 4, Length = 5, UserData = 6,
+            Code = IoUring.CommandCode,
+            Descriptor = 3,
+            Command = (uint)FuseUringCommand.CommitAndFetch,
+            Address = 4,
+            Length = 5,
+            UserData = 6,
             FuseCommand = new FuseUringCmdReq { Flags = 7, CommitId = 8, QId = 9 },
         },
         "2E" + // opcode: IORING_OP_URING_CMD
