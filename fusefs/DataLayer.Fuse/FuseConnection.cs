@@ -62,13 +62,20 @@ public sealed class FuseConnection : IDisposable
         catch
         {
             mount.Dispose();
-            UnmountIfOnTop(mount.MountPoint, mount.ConnectionId);
+            try
+            {
+                UnmountIfOnTop(mount.MountPoint, mount.ConnectionId);
+            }
+            catch (FuseException fault)
+            {
+                options.Log(FuseLogLevel.Warning, fault.Message); // Why the mount failed is what the caller must see.
+            }
             throw;
         }
     }
 
-    /// <summary>Serves a connection that exists already, and owns its descriptors from now on.</summary>
-    /// <exception cref="FuseException">INIT failed.</exception>
+    /// <summary>Serves a connection that exists already, and owns its descriptors from then on.</summary>
+    /// <exception cref="FuseException">INIT failed; the descriptors are still the caller's.</exception>
     /// <exception cref="ArgumentException">A bad option.</exception>
     public static FuseConnection Attach(FuseHandover handover, IFuseFileSystem fileSystem, FuseOptions options)
     {
@@ -80,10 +87,7 @@ public sealed class FuseConnection : IDisposable
     }
 
     /// <summary>Unmounts; while files are open, detaches the mount so that it ends with the last of them.</summary>
-    public void Unmount()
-    {
-        UnmountIfOnTop(MountPoint, ConnectionId);
-    }
+    public void Unmount() => UnmountIfOnTop(MountPoint, ConnectionId);
 
     /// <summary>
     /// Ends the connection at once, for every mount of it in every namespace: callers get ECONNABORTED. Where that is not

@@ -47,9 +47,9 @@ public sealed record FuseOptions
     public int Threads { get; init; } = 2;
 
     /// <summary>
-    /// Requests that may be in flight at once per CPU queue of io_uring; deferred ones count. Each holds address space for one
-    /// payload of <see cref="MaxRead"/>, resident only once used. 16 keeps 2 CPUs at 32 in flight: twice what 8 readers with
-    /// one read-ahead each need.
+    /// Most requests that may be in flight at once per CPU queue of io_uring; deferred ones count. Each holds address space
+    /// for one payload of <see cref="MaxRead"/>, resident only once used. 16 on 2 CPUs: twice what 8 readers with one
+    /// read-ahead each need, and 32 MiB if all of them were ever read in full.
     /// </summary>
     public int RingEntries { get; init; } = 16;
 

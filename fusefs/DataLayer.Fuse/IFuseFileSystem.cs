@@ -14,7 +14,8 @@ namespace DataLayer.Fuse;
 /// </remarks>
 public interface IFuseFileSystem
 {
-    /// <summary>INIT is done, requests follow.</summary>
+    /// <summary>What INIT will settle is known; its answer is sent, and requests follow, once this returns. Too early for
+    /// notifications and passthrough.</summary>
     void Connected(FuseConnection connection) { }
 
     /// <summary>Answer: <see cref="FuseRequest.ReplyEntry"/>, <see cref="FuseRequest.ReplyNoEntry"/>. Each entry answered adds

@@ -42,6 +42,12 @@ public sealed class GoldenBytesTests
         Assert.Equal(24, Unsafe.SizeOf<FuseNotifyDeleteOut>());
         Assert.Equal(24, Unsafe.SizeOf<FuseNotifyStoreOut>());
         Assert.Equal(16, Unsafe.SizeOf<FuseBackingMap>());
+        Assert.Equal(288, Unsafe.SizeOf<FuseUringReqHeader>());
+        Assert.Equal(32, Unsafe.SizeOf<FuseUringEntInOut>());
+        Assert.Equal(24, Unsafe.SizeOf<FuseUringCmdReq>());
+        Assert.Equal(128, Unsafe.SizeOf<IoUringSubmission>());
+        Assert.Equal(16, Unsafe.SizeOf<IoUringCompletion>());
+        Assert.Equal(120, Unsafe.SizeOf<IoUringParameters>());
     }
 
     [Fact]
@@ -257,6 +263,35 @@ public sealed class GoldenBytesTests
             "06000000")); // out_size
         Assert.Equal((1ul, 2u, 3u, 4ul, 5u, 6u), (ioctl.Fh, ioctl.Flags, ioctl.Cmd, ioctl.Arg, ioctl.InSize, ioctl.OutSize));
     }
+
+    [Fact]
+    public void A_ring_command_is_laid_out_field_by_field() => Check(
+        new IoUringSubmission
+        {
+            Code = IoUring.CommandCode,
+            Descriptor = 3,
+            Command = (uint)FuseUringCommand.CommitAndFetch,
+            Address = 4,
+            Length = 5,
+            UserData = 6,
+            FuseCommand = new FuseUringCmdReq { Flags = 7, CommitId = 8, QId = 9 },
+        },
+        "2E" + // opcode: IORING_OP_URING_CMD
+        "00" + // flags
+        "0000" + // ioprio
+        "03000000" + // fd
+        "02000000" + // cmd_op
+        "00000000" + // __pad1
+        "0400000000000000" + // addr
+        "05000000" + // len
+        "00000000" + // uring_cmd_flags
+        "0600000000000000" + // user_data
+        "0000000000000000" + // buf_index, personality, file_index
+        "0700000000000000" + // cmd: flags
+        "0800000000000000" + // cmd: commit_id
+        "0900" + // cmd: qid
+        "000000000000" + // cmd: padding
+        new string('0', 112)); // the rest of the 80 bytes
 
     [Fact]
     public void Notifications_are_laid_out_field_by_field()

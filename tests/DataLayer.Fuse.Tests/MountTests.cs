@@ -72,15 +72,18 @@ public sealed class MountTests
         Assert.Empty(mount.Lines);
         (int code, string output) = TestReader.Run("find", mount.Path, "-printf", "%p %s\\n");
         Assert.Equal((0, expected.Count + 2), (code, output.Split('\n').Length - 1)); // The root, and one name has a newline.
-        // A second walk comes from the kernel's caches.
-        FuseStatistics before = mount.Connection.Statistics();
-        Assert.Equal((code, output), TestReader.Run("find", mount.Path, "-printf", "%p %s\\n"));
-        FuseStatistics after = mount.Connection.Statistics();
         if (!zeroMessages) return;
-        foreach (FuseOpcode opcode in Enum.GetValues<FuseOpcode>())
+        AssertOnce(() =>
         {
-            if (opcode != FuseOpcode.StatFs) Assert.Equal((opcode, before[opcode]), (opcode, after[opcode])); // find asks for the type of filesystem.
-        }
+            // A second walk comes from the kernel's caches.
+            FuseStatistics before = mount.Connection.Statistics();
+            Assert.Equal((code, output), TestReader.Run("find", mount.Path, "-printf", "%p %s\\n"));
+            FuseStatistics after = mount.Connection.Statistics();
+            foreach (FuseOpcode opcode in Enum.GetValues<FuseOpcode>())
+            {
+                if (opcode != FuseOpcode.StatFs) Assert.Equal((opcode, before[opcode]), (opcode, after[opcode])); // find asks for the type of filesystem.
+            }
+        });
     }
 
     [Theory]
@@ -166,9 +169,12 @@ public sealed class MountTests
         MemoryNode file = files.AddFile(files.Root, "file", 100_000);
         using TestMount mount = new(files, new FuseOptions { Transport = transport });
         mount.Verify("file", file, "sequential", "sequential");
-        IReadOnlyList<long> before = mount.Connection.Statistics().Requests;
-        for (int i = 0; i < 10; i++) mount.Verify("file", file, "sequential", "mmap", "random", "sendfile");
-        Assert.Equal(before, mount.Connection.Statistics().Requests);
+        AssertOnce(() =>
+        {
+            IReadOnlyList<long> before = mount.Connection.Statistics().Requests;
+            for (int i = 0; i < 10; i++) mount.Verify("file", file, "sequential", "mmap", "random", "sendfile");
+            Assert.Equal(before, mount.Connection.Statistics().Requests);
+        });
     }
 
     [Fact]
@@ -199,6 +205,16 @@ public sealed class MountTests
         FuseMountInfo info = Assert.Single(FuseMountPoint.List(), entry => entry.Path == mount.Path);
         Assert.Equal((@"s3://bucket/a b,c\d", mount.Connection.ConnectionId), (info.Source, info.ConnectionId));
         Assert.DoesNotContain(FuseMountPoint.List("other"), entry => entry.Path == mount.Path);
+    }
+
+    /// <summary>At least once in five: the kernel may drop what it keeps whenever the machine is short of memory.</summary>
+    static void AssertOnce(Action check)
+    {
+        for (int attempt = 1; attempt < 5; attempt++)
+        {
+            if (Record.Exception(check) is null) return;
+        }
+        check();
     }
 
     // Names in the tree are Latin-1 strings of their UTF-8 bytes.

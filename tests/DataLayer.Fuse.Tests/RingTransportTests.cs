@@ -4,17 +4,31 @@ using Xunit;
 namespace DataLayer.Fuse.Tests;
 
 /// <summary>FUSE over io_uring where it does not work: the mount must, on /dev/fuse.</summary>
+[Collection("alone")]
 public sealed class RingTransportTests
 {
     static readonly FuseNegotiation Settled = new(45, 45, FuseFeatures.OverIoUring, 4096, 131072);
 
     [Fact]
-    public void Without_rings_there_is_no_transport_and_no_thread_is_left()
+    public void Where_io_uring_is_forbidden_the_mount_works_without_it()
     {
-        FuseSession session = new(new RecordingFileSystem(), Settled, new FuseOptions());
-        using FuseDevice device = NoDevice();
-        // More than a ring can have: io_uring_setup refuses.
-        Assert.Null(RingTransport.TryCreate(session, device, new FuseOptions { RingEntries = 40_000 }));
+        const string forbidden = "/proc/sys/kernel/io_uring_disabled";
+        if (!TestTransports.Available.Contains(FuseTransportKind.IoUring)) return;
+        string before = File.ReadAllText(forbidden);
+        MemoryFileSystem files = new();
+        MemoryNode file = files.AddFile(files.Root, "file", 100_000);
+        try
+        {
+            File.WriteAllText(forbidden, "2");
+            using TestMount mount = new(files, new FuseOptions { Transport = FuseTransportKind.IoUring });
+            Assert.Equal(FuseTransportKind.ClonedDescriptors, mount.Connection.Transport);
+            Assert.Contains("io_uring", Assert.Single(mount.Lines), StringComparison.Ordinal);
+            mount.Verify("file", file, "sequential", "random");
+        }
+        finally
+        {
+            File.WriteAllText(forbidden, before);
+        }
     }
 
     [Fact]

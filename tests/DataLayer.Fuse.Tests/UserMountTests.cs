@@ -62,6 +62,18 @@ public sealed class UserMountTests : IDisposable
     }
 
     [Fact]
+    public void A_user_who_may_not_open_the_device_is_told_so_in_one_line()
+    {
+        File.SetUnixFileMode("/dev/fuse", UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using Process server = TestReader.Start([.. AsNobody, "--", "serve", _path]);
+        Assert.True(server.WaitForExit(TestReader.Patience));
+        string error = server.StandardError.ReadToEnd().Trim();
+        Assert.Equal(1, server.ExitCode);
+        Assert.Contains("/dev/fuse", error, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error);
+    }
+
+    [Fact]
     public async Task A_user_frees_the_callers_of_a_server_that_does_not_answer()
     {
         using Process server = TestReader.Start([.. AsNobody, "--", "serve", _path]);

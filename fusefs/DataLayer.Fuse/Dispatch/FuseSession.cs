@@ -8,6 +8,7 @@ sealed class FuseSession
     readonly ConcurrentDictionary<ulong, DeferredRequest> _deferred = new();
     readonly Action<FuseLogLevel, string> _log;
     long _deferredTotal;
+    volatile bool _isFailed;
 
     public FuseSession(IFuseFileSystem fileSystem, FuseNegotiation negotiation, FuseOptions options)
     {
@@ -29,9 +30,20 @@ sealed class FuseSession
     public Action Abort { get; set; } = static () => { };
 
     /// <summary>The connection is given up: every request is answered with EIO without asking the filesystem.</summary>
-    public bool IsFailed { get; private set; }
+    public bool IsFailed => _isFailed;
 
-    public void Log(FuseLogLevel level, string line) => _log(level, line);
+    /// <summary>Never throws: it is called by transport threads and by finalizers, where a fault would end the process.</summary>
+    public void Log(FuseLogLevel level, string line)
+    {
+        try
+        {
+            _log(level, line);
+        }
+        catch (Exception fault)
+        {
+            Console.Error.WriteLine($"fuse: {level}: {line} (the log itself failed: {fault.Message})");
+        }
+    }
 
     public void Add(DeferredRequest deferred)
     {
@@ -73,7 +85,7 @@ sealed class FuseSession
     /// <summary>Answers every deferred request with EIO, and every later one.</summary>
     public void Fail()
     {
-        IsFailed = true;
+        _isFailed = true;
         foreach (DeferredRequest deferred in _deferred.Values) deferred.Worker.GiveUp(deferred);
     }
 

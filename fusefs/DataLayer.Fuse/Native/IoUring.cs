@@ -61,8 +61,9 @@ sealed unsafe class IoUring : IDisposable
     /// <param name="entries">Submissions that can be waiting at once.</param>
     public static IoUring? TryCreate(int entries, out Errno errno)
     {
-        // Deferred task work is done by the thread that waits for it instead of interrupting it: 6.1. Every kernel with FUSE
-        // over io_uring (6.14) has it.
+        // Deferred task work (6.1; FUSE over io_uring needs 6.14) is done by the thread that waits for it instead of interrupting
+        // it. CPU of client and server per first lookup and read of 4 KiB with 1 / 8 clients: 29.9 / 25.2 µs; without these two
+        // flags 33.5 / 27.3 µs, with COOP_TASKRUN and SINGLE_ISSUER 31.2 / 32.9 µs.
         IoUringParameters parameters = new() { Flags = SubmitAll | Submissions128 | SingleIssuer | DeferTaskRun };
         // Safe: the kernel fills the struct on the stack.
         int descriptor = (int)Libc.SystemCall(SetupCall, entries, (nint)(&parameters), 0, 0, 0, 0);

@@ -44,7 +44,13 @@ sealed unsafe class DeviceWorker(FuseSession session, int index, FuseDevice devi
             Error = -(int)error,
             Unique = unique,
         };
-        return device.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), head, data);
+        Errno errno = device.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), head, data);
+        if (errno is Errno.None or Errno.ENOENT or Errno.ENODEV) return errno;
+        // Mostly the kernel has released the caller with EIO by then, and says ENOENT to this. If it failed before it had found
+        // the request (no memory), this releases the caller.
+        header = new FuseOutHeader { Len = FuseOutHeader.Size, Error = -(int)Errno.EIO, Unique = unique };
+        device.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), default, default);
+        return errno;
     }
 
     /// <summary>The errors of read(2) after which another read makes sense; any other one ends the thread.</summary>
@@ -54,7 +60,9 @@ sealed unsafe class DeviceWorker(FuseSession session, int index, FuseDevice devi
         {
             case Errno.EINTR: // A signal.
             case Errno.ENOENT: // The request was aborted while it was being copied to us.
+                return true;
             case Errno.EAGAIN: // Nothing there: only on a descriptor someone made non-blocking.
+                device.WaitReadable(TimeSpan.FromSeconds(1));
                 return true;
             case Errno.ENODEV: // Unmounted.
             case Errno.ECONNABORTED: // Aborted (feature AbortError).

@@ -16,6 +16,13 @@ sealed class RingTransport : FuseTransport
     /// <summary>FUSE_MIN_READ_BUFFER: the least the kernel demands, else max_pages pages.</summary>
     const int SmallestPayload = 8192;
 
+    /// <summary>
+    /// What the payloads of all queues may come to once all were used: on a machine with many CPUs fewer entries each, but
+    /// never under 4, because a deferred request keeps its entry.
+    /// </summary>
+    const int PayloadBudget = 128 << 20;
+    const int FewestEntries = 4;
+
     static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10);
 
     readonly FuseSession _session;
@@ -55,9 +62,11 @@ sealed class RingTransport : FuseTransport
     {
         RingTransport transport = new(session, device);
         int payload = Math.Max(SmallestPayload, FuseHandshake.PagesOf(session.Negotiation.MaxRead) * Environment.SystemPageSize);
-        for (int cpu = 0; cpu < CountPossibleCpus(); cpu++)
+        int cpus = CountPossibleCpus();
+        int entries = Math.Min(options.RingEntries, Math.Max(FewestEntries, PayloadBudget / payload / cpus));
+        for (int cpu = 0; cpu < cpus; cpu++)
         {
-            if (RingWorker.TryCreate(session, transport._rings.Count + 1, device, cpu, options.RingEntries, payload) is not { } ring) return transport.GiveUp();
+            if (RingWorker.TryCreate(session, transport._rings.Count + 1, device, cpu, entries, payload) is not { } ring) return transport.GiveUp();
             transport._rings.Add(ring);
         }
         transport.StartThreads([.. transport._rings.Select(static ring => ($"fuse-ring-{ring.Cpu}", (Action)ring.Run))]);
@@ -68,10 +77,16 @@ sealed class RingTransport : FuseTransport
 
     /// <summary>Hands all entries to the kernel. Call after INIT was answered.</summary>
     /// <returns>False when the kernel refused: it then sends everything to /dev/fuse, and this transport is gone.</returns>
+    /// <exception cref="FuseException">The kernel waits for rings that will not come: the mount is of no use.</exception>
     public bool TryRegister()
     {
         foreach (RingWorker ring in _rings) ring.Register();
-        if (_rings.TrueForAll(static ring => ring.Registered.Wait(StartPatience) && ring.Registered.Result > 0)) return true;
+        foreach (RingWorker ring in _rings)
+        {
+            if (!ring.Registered.Wait(StartPatience) || ring.Registered.Result < 0)
+                throw new FuseException($"io_uring of CPU {ring.Cpu} failed while it was set up; mount with --no-io-uring.", Errno.EIO);
+        }
+        if (_rings.TrueForAll(static ring => ring.Registered.Result > 0)) return true;
         Abandon();
         return false;
     }

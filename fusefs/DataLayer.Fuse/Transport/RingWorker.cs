@@ -53,7 +53,7 @@ sealed unsafe class RingWorker : FuseWorker, IDisposable
     /// <summary>Completes when the thread has its ring, or could not get one.</summary>
     public Task<Errno> Created => _created.Task;
 
-    /// <summary>Completes with the number of entries the kernel accepted.</summary>
+    /// <summary>Completes with the number of entries the kernel accepted; -1 when it could not even be asked.</summary>
     public Task<int> Registered => _registered.Task;
 
     /// <returns>Null when memory or descriptors lack.</returns>
@@ -162,8 +162,9 @@ sealed unsafe class RingWorker : FuseWorker, IDisposable
         // ENOTCONN, ECONNABORTED, ECANCELED: the connection ended. The device's reader learns the same and stops this thread.
         if (errno is Errno.ENOTCONN or Errno.ECONNABORTED or Errno.ECANCELED or Errno.ENODEV) return;
         if (!_registered.Task.IsCompleted) return; // Refused from the start: counted by who waits for it.
-        Session.Log(FuseLogLevel.Error, $"The kernel gave up entry {entry} of queue {Cpu} with {errno}; {_live} of {_queue.Entries} are left.");
-        if (_live == 0) Session.Abort();
+        // A commit that the kernel did not understand: its caller would wait for ever.
+        Session.Log(FuseLogLevel.Error, $"The kernel gave up entry {entry} of queue {Cpu} with {errno}; the connection is aborted.");
+        Session.Abort();
     }
 
     void TakeRequest(int entry)
@@ -188,10 +189,12 @@ sealed unsafe class RingWorker : FuseWorker, IDisposable
             submission.Length = 2;
         }
         _live = _queue.Entries;
-        if (ring.Enter(wanted: 0) != Errno.None) _live = 0;
+        Errno errno;
+        do errno = ring.Enter(wanted: 0);
+        while (errno is Errno.EINTR or Errno.EAGAIN);
         // A refusal completes at once. An entry that has a request already is served here, before the loop.
         while (ring.TryTake(out IoUringCompletion completion)) Take(ring, completion);
-        _registered.SetResult(_live);
+        _registered.SetResult(errno == Errno.None ? _live : -1);
     }
 
     void Commit(int entry)
