@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using DataLayer.Formats;
 using DataLayer.Sources.S3;
@@ -214,6 +215,8 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
         await OpenAsync(Quick with { ReadDeadline = TimeSpan.FromSeconds(2) });
         Fault(int.MaxValue, () => new S3Fault { Corrupt = true });
         await AssertFaultAsync(SourceFault.Unavailable);
+        // The waits grow: a server that only ever damages is not flooded.
+        Assert.InRange(_server.Counts.Get, 3, 25);
     }
 
     [Fact]
@@ -373,6 +376,32 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
         {
             SourceException e = await Assert.ThrowsAsync<SourceException>(() => _source.ReadAsync(new SourceFile("object"u8.ToArray(), 3, tag), 0, new byte[3], default).AsTask());
             Assert.Equal(SourceFault.Misconfigured, e.Fault);
+        }
+    }
+
+    [Fact]
+    public async Task Requests_retries_and_bytes_are_counted()
+    {
+        // The meter is the process's: other tests count too, so these are lower bounds.
+        Dictionary<string, long> sums = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Meter.Name == "DataLayer.Sources") l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            string key = instrument.Name + (tags.IsEmpty ? "" : $"/{tags[0].Value}");
+            lock (sums) sums[key] = sums.GetValueOrDefault(key) + value;
+        });
+        listener.Start();
+        Fault(2, () => S3Fault.SlowDown());
+        await AssertReadsAsync(gets: 3);
+        lock (sums)
+        {
+            Assert.True(sums["datalayer.source.requests/get"] >= 3);
+            Assert.True(sums["datalayer.source.retries/refusal"] >= 2);
+            Assert.True(sums["datalayer.source.bytes"] >= _body.Length);
         }
     }
 

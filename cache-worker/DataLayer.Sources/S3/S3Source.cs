@@ -37,7 +37,7 @@ internal sealed class S3Source : ISource
         requests.Versions = await requests.IsVersionedAsync(cancellation);
         if (requests.Versions && !await MayListVersionsAsync(requests, cancellation)) requests.Versions = false;
 
-        S3Listing listing = new(requests, _client.Location, _client.Options.MaxListRequests, cancellation);
+        S3Listing listing = new(requests, _client.Location, _client.Options.MaxListRequests);
         listing.Start();
         try
         {
