@@ -1,3 +1,4 @@
+using System.Net;
 using DataLayer.Formats;
 
 namespace DataLayer.Sources;
@@ -49,6 +50,9 @@ public sealed record SourceOptions
 
     /// <summary>Threads that a directory source may block in system calls.</summary>
     public int MaxThreads { get; init; } = 16;
+
+    /// <summary>For tests of virtual-hosted addresses: connect here whatever the endpoint's name.</summary>
+    internal EndPoint? ConnectTo { get; init; }
 
     /// <summary>A slower answer is given up and continued over a new connection (a stuck server or path, not a thin one).</summary>
     internal const int MinimumBytesPerSecond = 64 * 1024;

@@ -154,6 +154,19 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
         await AssertReadsAsync(gets: 2);
     }
 
+    [Theory]
+    [InlineData("bytes 0-19/300000")]
+    [InlineData("bytes 10-28/300000")]
+    [InlineData("bytes 10-29/300001")]
+    [InlineData("bytes */300000")]
+    [InlineData("nonsense")]
+    public async Task A_part_of_another_range_is_not_believed(string range)
+    {
+        Fault(1, () => new S3Fault { Status = 206, Body = _body[..20], Headers = [$"ETag: \"{Convert.ToHexStringLower(MD5.HashData(_body))}\"", $"Content-Range: {range}"] });
+        Assert.Equal(_body[10..30], await TestSources.ReadAsync(_source, _entry, 10, 20));
+        Assert.Equal(2, _server.Counts.Get);
+    }
+
     [Fact]
     public async Task A_corrupted_body_is_fetched_again()
     {
