@@ -154,6 +154,24 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
         await AssertReadsAsync(gets: 2);
     }
 
+    [Fact]
+    public async Task A_body_without_a_length_is_read_whole_and_no_further()
+    {
+        string[] headers = [$"ETag: \"{Convert.ToHexStringLower(MD5.HashData(_body))}\""];
+        Fault(1, () => new S3Fault { Chunked = true });
+        await AssertReadsAsync(gets: 1);
+        _server.ResetCounts();
+        Fault(1, () => new S3Fault { Chunked = true, Body = [.. _body, 0], Headers = headers });
+        await AssertReadsAsync(gets: 2);
+        Assert.Null(_server.Calls.Last().Range);
+        _server.ResetCounts();
+        Fault(1, () => new S3Fault { Chunked = true, Body = _body[..^1], Headers = headers });
+        await AssertReadsAsync(gets: 2);
+        _server.ResetCounts();
+        Fault(1, () => new S3Fault { Chunked = true, CloseAfter = 1000 });
+        await AssertReadsAsync(gets: 2);
+    }
+
     [Theory]
     [InlineData("bytes 0-19/300000")]
     [InlineData("bytes 10-28/300000")]
@@ -380,6 +398,20 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
         _server.OnCall = _ => new S3Fault { Delay = TimeSpan.FromMilliseconds(20) };
         await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => TestSources.ReadAsync(_source, _entry)));
         Assert.Equal(3, _server.PeakConcurrency);
+    }
+
+    [Fact]
+    public async Task Failed_requests_give_their_connections_place_back()
+    {
+        await OpenAsync(Quick with { MaxConnections = 1 });
+        Fault(2, () => new S3Fault { Drop = true });
+        await AssertReadsAsync(gets: 3);
+        _server.ResetCounts();
+        Fault(2, () => new S3Fault { ResetAfter = 10 });
+        Assert.Equal(_body, await TestSources.ReadAsync(_source, _entry));
+        _server.ResetCounts();
+        Fault(2, () => S3Fault.SlowDown());
+        await AssertReadsAsync(gets: 3);
     }
 
     [Fact]

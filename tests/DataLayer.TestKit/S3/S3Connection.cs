@@ -131,7 +131,8 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
     {
         StringBuilder head = new(512);
         head.Append("HTTP/1.1 ").Append(reply.Status).Append(" Status\r\nDate: ").Append((DateTime.UtcNow + server.ClockOffset).ToString("R", CultureInfo.InvariantCulture)).Append("\r\n");
-        head.Append("Content-Length: ").Append(fault?.ContentLength ?? reply.Length).Append("\r\n");
+        if (fault is { Chunked: true }) head.Append("Transfer-Encoding: chunked\r\n");
+        else head.Append("Content-Length: ").Append(fault?.ContentLength ?? reply.Length).Append("\r\n");
         foreach (string line in reply.Headers) head.Append(line).Append("\r\n");
         byte[] headBytes = Encoding.Latin1.GetBytes(head.Append("\r\n").ToString());
         ReadOnlyMemory<byte> body = headOnly ? default : reply.Body.AsMemory(reply.From, reply.Length);
@@ -143,7 +144,13 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
         }
 
         if ((fault?.ResetAfter ?? fault?.CloseAfter ?? fault?.StallAfter) is { } limit) body = body[..(int)Math.Min(limit, body.Length)];
-        if (fault?.Trickle is { } piece)
+        if (fault is { Chunked: true })
+        {
+            string end = fault.CloseAfter is null ? "\r\n0\r\n\r\n" : "\r\n";
+            byte[] framed = [.. headBytes, .. Encoding.ASCII.GetBytes($"{body.Length:x}\r\n"), .. body.Span, .. Encoding.ASCII.GetBytes(end)];
+            await _stream.WriteAsync(framed, stop);
+        }
+        else if (fault?.Trickle is { } piece)
         {
             await _stream.WriteAsync(headBytes, stop);
             for (; body.Length > 0; body = body[Math.Min(piece, body.Length)..])
