@@ -1,3 +1,4 @@
+using System.Net;
 using DataLayer.Formats;
 
 namespace DataLayer.Sources;
@@ -49,6 +50,9 @@ public sealed record SourceOptions
 
     /// <summary>Threads that a directory source may block in system calls.</summary>
     public int MaxThreads { get; init; } = 16;
+
+    /// <summary>For tests of virtual-hosted addresses: connect here whatever the endpoint's name.</summary>
+    internal EndPoint? ConnectTo { get; init; }
 
     /// <summary>64 KiB in 10 s: what is slower is a stuck server or path, not a thin one, and is continued over a new connection.</summary>
     internal const int MinimumProgress = 64 * 1024;

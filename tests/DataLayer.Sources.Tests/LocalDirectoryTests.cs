@@ -157,6 +157,47 @@ public sealed partial class LocalDirectoryTests : IDisposable
         }
     }
 
+    /// <summary>Memory that calls out when it is written to: that is, between the checks before and after a read.</summary>
+    sealed class CallingMemory(int length, Action written) : System.Buffers.MemoryManager<byte>
+    {
+        readonly byte[] _bytes = new byte[length];
+
+        public override Span<byte> GetSpan()
+        {
+            written();
+            return _bytes;
+        }
+
+        public override System.Buffers.MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException();
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
+
+    [Fact]
+    public async Task A_file_that_changes_during_a_read_is_changed_and_not_a_mixture()
+    {
+        await File.WriteAllBytesAsync(_root + "/file", new byte[1_000_000]);
+        await using LocalDirectorySource source = Open();
+        SourceEntry entry = (await TestSources.ListAsync(source))["file"];
+        int writes = 0;
+        CallingMemory memory = new(1_000_000, () =>
+        {
+            if (++writes != 2) return;
+            using FileStream file = File.OpenWrite(_root + "/file");
+            file.Position = 900_000;
+            file.WriteByte(1);
+        });
+        SourceException e = await Assert.ThrowsAsync<SourceException>(() => source.ReadAsync(TestSources.File(entry), 0, memory.Memory, default).AsTask());
+        Assert.Equal(SourceFault.Changed, e.Fault);
+        Assert.InRange(writes, 3, 10);
+    }
+
     [Fact]
     public async Task A_file_that_changes_while_listed_is_listed_as_it_came_to_rest()
     {
@@ -202,6 +243,21 @@ public sealed partial class LocalDirectoryTests : IDisposable
         await source.ReadAsync(new SourceFile("file"u8.ToArray(), 7, new FileIdentity(stat).ToTag()), 0, bytes, CancellationToken.None);
         Assert.Equal("content"u8.ToArray(), bytes);
         Assert.True(FileIdentity.NowNs - stat.Ctime.TotalNanoseconds >= FileIdentity.SettledAfterNs);
+    }
+
+    [Fact]
+    public void Each_part_of_an_identity_tells_versions_apart()
+    {
+        Libc.Statx stat = new() { Ino = 7, Ctime = { Seconds = 1_700_000_000, Nanoseconds = 5 }, Mtime = { Seconds = 1_700_000_000, Nanoseconds = 5 } };
+        Libc.Statx inode = stat, ctime = stat, mtime = stat, both = stat;
+        inode.Ino++;
+        ctime.Ctime.Nanoseconds++;
+        mtime.Mtime.Nanoseconds++;
+        both.Ctime.Nanoseconds++;
+        both.Mtime.Nanoseconds++;
+        Assert.Equal(5, new[] { stat, inode, ctime, mtime, both }.Select(s => Convert.ToHexString(new FileIdentity(s).ToTag())).Distinct().Count());
+        Assert.True(FileIdentity.TryParse(new FileIdentity(stat).ToTag(), out FileIdentity parsed));
+        Assert.Equal(new FileIdentity(stat), parsed);
     }
 
     [Theory]

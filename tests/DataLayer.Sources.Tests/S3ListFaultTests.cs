@@ -193,11 +193,11 @@ public sealed class S3ListFaultTests : IAsyncLifetime
 
     public static TheoryData<string> NotListings =>
     [
-        "", "x", "<a/>", "<ListBucketResult>", "<ListBucketResult><Contents></ListBucketResult>", "<ListBucketResult><Contents/></ListBucketResult>",
-        "<!DOCTYPE x [<!ENTITY e \"e\">]><ListBucketResult>&e;</ListBucketResult>", "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>",
-        "<ListBucketResult><Contents><Key>k</Key><ETag>e</ETag><Size>-1</Size></Contents></ListBucketResult>", "<ListBucketResult><Contents><Key>k</Key><ETag>e</ETag><Size>99999999999999999999</Size></Contents></ListBucketResult>",
-        "<ListBucketResult><Contents><Key>k</Key><ETag>e\ne</ETag><Size>1</Size></Contents></ListBucketResult>", "<ListBucketResult><Contents><Key></Key><ETag>e</ETag><Size>1</Size></Contents></ListBucketResult>",
-        "<ListBucketResult><Contents><Key>k</Key><ETag>" + new string('e', 3000) + "</ETag><Size>1</Size></Contents></ListBucketResult>",
+        "", "x", "<a/>", "<ListBucketResult/>", "<ListBucketResult></ListBucketResult>", "<ListBucketResult><IsTruncated>maybe</IsTruncated></ListBucketResult>", "<ListBucketResult><IsTruncated>false</IsTruncated>", "<ListBucketResult><IsTruncated>false</IsTruncated><Contents></ListBucketResult>", "<ListBucketResult><IsTruncated>false</IsTruncated><Contents/></ListBucketResult>",
+        "<!DOCTYPE x [<!ENTITY e \"e\">]><ListBucketResult>&e;</ListBucketResult>", "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key></Contents></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key><ETag>e</ETag><Size>-1</Size></Contents></ListBucketResult>", "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key><ETag>e</ETag><Size>99999999999999999999</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key><ETag>e\ne</ETag><Size>1</Size></Contents></ListBucketResult>", "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key></Key><ETag>e</ETag><Size>1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key><ETag>" + new string('e', 3000) + "</ETag><Size>1</Size></Contents></ListBucketResult>",
     ];
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using DataLayer.Formats;
 using DataLayer.Sources.S3;
@@ -154,6 +155,37 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_body_without_a_length_is_read_whole_and_no_further()
+    {
+        string[] headers = [$"ETag: \"{Convert.ToHexStringLower(MD5.HashData(_body))}\""];
+        Fault(1, () => new S3Fault { Chunked = true });
+        await AssertReadsAsync(gets: 1);
+        _server.ResetCounts();
+        Fault(1, () => new S3Fault { Chunked = true, Body = [.. _body, 0], Headers = headers });
+        await AssertReadsAsync(gets: 2);
+        Assert.Null(_server.Calls.Last().Range);
+        _server.ResetCounts();
+        Fault(1, () => new S3Fault { Chunked = true, Body = _body[..^1], Headers = headers });
+        await AssertReadsAsync(gets: 2);
+        _server.ResetCounts();
+        Fault(1, () => new S3Fault { Chunked = true, CloseAfter = 1000 });
+        await AssertReadsAsync(gets: 2);
+    }
+
+    [Theory]
+    [InlineData("bytes 0-19/300000")]
+    [InlineData("bytes 10-28/300000")]
+    [InlineData("bytes 10-29/300001")]
+    [InlineData("bytes */300000")]
+    [InlineData("nonsense")]
+    public async Task A_part_of_another_range_is_not_believed(string range)
+    {
+        Fault(1, () => new S3Fault { Status = 206, Body = _body[..20], Headers = [$"ETag: \"{Convert.ToHexStringLower(MD5.HashData(_body))}\"", $"Content-Range: {range}"] });
+        Assert.Equal(_body[10..30], await TestSources.ReadAsync(_source, _entry, 10, 20));
+        Assert.Equal(2, _server.Counts.Get);
+    }
+
+    [Fact]
     public async Task A_corrupted_body_is_fetched_again()
     {
         Fault(3, () => new S3Fault { Corrupt = true });
@@ -214,6 +246,8 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
         await OpenAsync(Quick with { ReadDeadline = TimeSpan.FromSeconds(2) });
         Fault(int.MaxValue, () => new S3Fault { Corrupt = true });
         await AssertFaultAsync(SourceFault.Unavailable);
+        // The waits grow: a server that only ever damages is not flooded.
+        Assert.InRange(_server.Counts.Get, 3, 25);
     }
 
     [Fact]
@@ -367,12 +401,52 @@ public sealed class S3ReadFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Failed_requests_give_their_connections_place_back()
+    {
+        await OpenAsync(Quick with { MaxConnections = 1 });
+        Fault(2, () => new S3Fault { Drop = true });
+        await AssertReadsAsync(gets: 3);
+        _server.ResetCounts();
+        Fault(2, () => new S3Fault { ResetAfter = 10 });
+        Assert.Equal(_body, await TestSources.ReadAsync(_source, _entry));
+        _server.ResetCounts();
+        Fault(2, () => S3Fault.SlowDown());
+        await AssertReadsAsync(gets: 3);
+    }
+
+    [Fact]
     public async Task A_tag_that_no_object_store_made_is_refused()
     {
         foreach (byte[] tag in (byte[][])[[], [0], "a\"b"u8.ToArray(), "abc\0"u8.ToArray(), new byte[3000]])
         {
             SourceException e = await Assert.ThrowsAsync<SourceException>(() => _source.ReadAsync(new SourceFile("object"u8.ToArray(), 3, tag), 0, new byte[3], default).AsTask());
             Assert.Equal(SourceFault.Misconfigured, e.Fault);
+        }
+    }
+
+    [Fact]
+    public async Task Requests_retries_and_bytes_are_counted()
+    {
+        // The meter is the process's: other tests count too, so these are lower bounds.
+        Dictionary<string, long> sums = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Meter.Name == "DataLayer.Sources") l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            string key = instrument.Name + (tags.IsEmpty ? "" : $"/{tags[0].Value}");
+            lock (sums) sums[key] = sums.GetValueOrDefault(key) + value;
+        });
+        listener.Start();
+        Fault(2, () => S3Fault.SlowDown());
+        await AssertReadsAsync(gets: 3);
+        lock (sums)
+        {
+            Assert.True(sums["datalayer.source.requests/get"] >= 3);
+            Assert.True(sums["datalayer.source.retries/refusal"] >= 2);
+            Assert.True(sums["datalayer.source.bytes"] >= _body.Length);
         }
     }
 

@@ -95,6 +95,8 @@ public sealed class SourceUriTests
         Assert.Equal((scheme, host, pathBase, signed), (location.Scheme, location.Host, location.PathBase, location.Region));
     }
 
+    static readonly string[] Different = ["s3://bucket", "s3://bucket//", "s3://bucket/a", "s3://bucket/a//"];
+
     [Fact]
     public void Every_name_of_one_bucket_has_one_identity()
     {
@@ -104,6 +106,7 @@ public sealed class SourceUriTests
         Assert.Equal("s3://oss-cn-hangzhou.aliyuncs.com/bucket", Resolve("oss://bucket", new() { Region = "cn-hangzhou" }).Identity);
         Assert.Equal("s3://oss-cn-hangzhou.aliyuncs.com/bucket", Resolve("oss://bucket/", new() { Endpoint = "https://oss-cn-hangzhou-internal.aliyuncs.com" }).Identity);
         Assert.Equal("s3://oss-cn-hangzhou.aliyuncs.com/bucket", Resolve("s3://bucket/", new() { Endpoint = "https://s3.oss-cn-hangzhou.aliyuncs.com" }).Identity);
+        Assert.Equal(4, Different.Select(u => Resolve(u, new()).Identity).Distinct().Count());
         Assert.Equal("s3://host:9000/bucket/p", Resolve("s3://bucket/p", new() { Endpoint = "http://HOST:9000" }).Identity);
         Assert.Equal("s3://host/bucket/p", Resolve("s3://bucket/p", new() { Endpoint = "https://host:443" }).Identity);
     }

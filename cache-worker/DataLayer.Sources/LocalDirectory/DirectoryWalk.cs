@@ -168,11 +168,11 @@ internal sealed unsafe class DirectoryWalk
 
     /// <summary>
     /// Also true for what stayed the same over a whole wait, which a server's clock ahead of ours would keep "just
-    /// changed", and for what never comes to rest. mtime need not be looked at: setting it, even back, sets ctime.
+    /// changed", and for what never comes to rest.
     /// </summary>
     static bool IsSettled(in SourceEntry file, in Libc.Statx stat, Unsettled? seen)
     {
-        if (FileIdentity.UnsettledForNs(stat.Ctime.TotalNanoseconds, FileIdentity.NowNs) == 0) return true;
+        if (FileIdentity.UnsettledForNs(FileIdentity.LastChangeNs(stat), FileIdentity.NowNs) == 0) return true;
         if (seen is not { } before) return false;
         return before.Round >= SettleRounds || (before.Entry.Size == file.Size && before.Entry.VersionTag.AsSpan().SequenceEqual(file.VersionTag));
     }

@@ -1,13 +1,16 @@
 using System.Buffers.Binary;
+using System.Numerics;
 
 namespace DataLayer.Sources.LocalDirectory;
 
 /// <summary>
-/// The identity of a version of a file beside its size: ctime and inode. mtime needs no place of its own: whatever sets
-/// mtime also sets ctime, and ctime cannot be set back by a user. As a version tag: 16 bytes, ctime in nanoseconds
-/// (i64 LE), inode (u64 LE).
+/// The identity of a version of a file beside its size: ctime, mtime and inode. ctime alone tells every change on a
+/// filesystem that keeps it; some network and FUSE filesystems do not, and there mtime does. An NFS server itself keeps
+/// it, so that its identities hold ctime alone. As a version tag: 16 bytes, the two times mixed into one (u64 LE), inode
+/// (u64 LE).
 /// </summary>
-internal readonly record struct FileIdentity(long CtimeNs, ulong Inode)
+/// <param name="Times">Differs whenever one of the two times does, and but for a chance of 2^-64 whenever both do.</param>
+internal readonly record struct FileIdentity(ulong Times, ulong Inode)
 {
     public const int TagSize = 16;
 
@@ -17,14 +20,24 @@ internal readonly record struct FileIdentity(long CtimeNs, ulong Inode)
     /// </summary>
     public const long SettledAfterNs = 2_000_000_000;
 
-    public FileIdentity(in Libc.Statx stat) : this(stat.Ctime.TotalNanoseconds, stat.Ino)
+    public FileIdentity(in Libc.Statx stat) : this(Mix(stat.Ctime.TotalNanoseconds, stat.Mtime.TotalNanoseconds), stat.Ino)
     {
+    }
+
+    /// <summary>One-to-one in each argument; the factor is odd and spreads a small difference over all bits.</summary>
+    static ulong Mix(long ctimeNs, long mtimeNs) => BitOperations.RotateLeft((ulong)ctimeNs * 0x9E3779B97F4A7C15, 32) ^ (ulong)mtimeNs;
+
+    /// <summary>When the file last changed, as far as its times tell. A user may set mtime into the future, where it says nothing.</summary>
+    public static long LastChangeNs(in Libc.Statx stat)
+    {
+        long ctime = stat.Ctime.TotalNanoseconds, mtime = stat.Mtime.TotalNanoseconds;
+        return mtime > ctime && mtime <= NowNs ? mtime : ctime;
     }
 
     public byte[] ToTag()
     {
         byte[] tag = new byte[TagSize];
-        BinaryPrimitives.WriteInt64LittleEndian(tag, CtimeNs);
+        BinaryPrimitives.WriteUInt64LittleEndian(tag, Times);
         BinaryPrimitives.WriteUInt64LittleEndian(tag.AsSpan(8), Inode);
         return tag;
     }
@@ -33,7 +46,7 @@ internal readonly record struct FileIdentity(long CtimeNs, ulong Inode)
     {
         identity = default;
         if (tag.Length != TagSize) return false;
-        identity = new FileIdentity(BinaryPrimitives.ReadInt64LittleEndian(tag), BinaryPrimitives.ReadUInt64LittleEndian(tag[8..]));
+        identity = new FileIdentity(BinaryPrimitives.ReadUInt64LittleEndian(tag), BinaryPrimitives.ReadUInt64LittleEndian(tag[8..]));
         return true;
     }
 

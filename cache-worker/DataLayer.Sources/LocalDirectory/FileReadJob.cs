@@ -27,10 +27,10 @@ internal sealed unsafe class FileReadJob(DirectoryTree tree, SourceFile file, lo
         using FileDescriptor fd = tree.Open(root, file.Key, Libc.O_RDONLY | Libc.O_NONBLOCK, out int errno);
         if (!fd.IsOpen) throw OpenFault(root, errno);
 
-        Check(fd, recorded, force: false);
+        long changeNs = Check(fd, recorded, force: false);
         if (!settled)
         {
-            UnsettledForNs = FileIdentity.UnsettledForNs(recorded.CtimeNs, FileIdentity.NowNs);
+            UnsettledForNs = FileIdentity.UnsettledForNs(changeNs, FileIdentity.NowNs);
             if (UnsettledForNs > 0) return;
         }
 
@@ -51,6 +51,7 @@ internal sealed unsafe class FileReadJob(DirectoryTree tree, SourceFile file, lo
             if (got == 0) throw Changed();
             if (!Publish((Chunk: chunk, At: done, Length: (int)got), Copy)) return;
             done += (int)got;
+            SourceMetrics.Received((int)got);
         }
         // An NFS client answers from its attribute cache unless told otherwise, and would miss a change during the read.
         Check(fd, recorded, force: true);
@@ -59,7 +60,8 @@ internal sealed unsafe class FileReadJob(DirectoryTree tree, SourceFile file, lo
     void Copy((byte[] Chunk, int At, int Length) piece) =>
         piece.Chunk.AsSpan(0, piece.Length).CopyTo(destination.Span[piece.At..]);
 
-    void Check(FileDescriptor fd, FileIdentity recorded, bool force)
+    /// <returns>When the file last changed, if it is the version recorded.</returns>
+    long Check(FileDescriptor fd, FileIdentity recorded, bool force)
     {
         if (!DirectoryTree.TryStat(fd, [], force, out Libc.Statx stat))
         {
@@ -67,6 +69,7 @@ internal sealed unsafe class FileReadJob(DirectoryTree tree, SourceFile file, lo
             throw errno == Libc.ESTALE ? Changed() : tree.Fault(errno, "stat", file.Key);
         }
         if (stat.Type != Libc.S_IFREG || (long)stat.Size != file.Size || new FileIdentity(stat) != recorded) throw Changed();
+        return FileIdentity.LastChangeNs(stat);
     }
 
     SourceException OpenFault(FileDescriptor root, int errno)

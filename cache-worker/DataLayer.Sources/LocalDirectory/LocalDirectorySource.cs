@@ -63,11 +63,11 @@ internal sealed class LocalDirectorySource : ISource
     {
         if (destination.IsEmpty) return;
         long deadline = Environment.TickCount64 + (long)_options.ReadDeadline.TotalMilliseconds;
-        bool settled = false;
+        long waitedNs = 0;
         while (true)
         {
             TimeSpan left = TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64));
-            FileReadJob job = new(_tree, file, offset, destination, settled);
+            FileReadJob job = new(_tree, file, offset, destination, settled: waitedNs >= FileIdentity.SettledAfterNs);
             _threads.Start(job);
             try
             {
@@ -78,8 +78,9 @@ internal sealed class LocalDirectorySource : ISource
                 throw NoAnswer(_tree.Display(file.Key));
             }
             if (job.UnsettledForNs == 0) return;
+            // Timers may be a millisecond early. Once it was watched for the full time, a server's clock ahead of ours is no reason to wait on.
             await Task.Delay(TimeSpan.FromTicks(job.UnsettledForNs / 100 + TimeSpan.TicksPerMillisecond), cancellation);
-            settled = true;
+            waitedNs += job.UnsettledForNs;
         }
     }
 

@@ -26,7 +26,7 @@ internal readonly record struct NfsAttributes(
     /// reading sets), which would turn unchanged files into changed ones; and what it would add, changes within one tick
     /// of the server's clock, the rule of <see cref="FileIdentity.SettledAfterNs"/> covers.
     /// </summary>
-    public FileIdentity Identity => new(CtimeNs, FileId);
+    public FileIdentity Identity => new((ulong)CtimeNs, FileId);
 
     /// <summary>Since the epoch, clamped to what 64 bits hold (years 1677 to 2262).</summary>
     public static long Nanoseconds(long seconds, uint nanoseconds) => seconds switch

@@ -49,7 +49,7 @@ internal sealed class NfsSource : ISource
         if (!DirectoryTree.IsKey(file.Key) || !FileIdentity.TryParse(file.VersionTag, out FileIdentity recorded))
             throw new SourceException(SourceFault.Misconfigured, $"{_client.Display(file.Key)}: the snapshot was not made from this export; make a new one.");
 
-        long unsettledNs = FileIdentity.UnsettledForNs(recorded.CtimeNs, FileIdentity.NowNs);
+        long unsettledNs = FileIdentity.UnsettledForNs((long)recorded.Times, FileIdentity.NowNs);
         if (unsettledNs > 0) await Task.Delay(TimeSpan.FromTicks(unsettledNs / 100 + TimeSpan.TicksPerMillisecond), cancellation);
 
         Deadline deadline = _client.NewDeadline();

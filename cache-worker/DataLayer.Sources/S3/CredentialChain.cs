@@ -70,8 +70,15 @@ internal sealed class CredentialChain(SourceKind kind, Func<string, string?> env
     /// <summary>The region of the profile in use, or null.</summary>
     public string? ProfileRegion()
     {
-        if (kind == SourceKind.Oss || !ProfileFilesExist()) return null;
-        return ProfileStore().TryGetProfile(Get("AWS_PROFILE") ?? "default", out CredentialProfile profile) ? profile.Region?.SystemName : null;
+        if (kind == SourceKind.Oss || Get("AWS_REGION") is not null || Get("AWS_DEFAULT_REGION") is not null || !ProfileFilesExist()) return null;
+        try
+        {
+            return ProfileStore().TryGetProfile(Get("AWS_PROFILE") ?? "default", out CredentialProfile profile) ? profile.Region?.SystemName : null;
+        }
+        catch (Exception e)
+        {
+            throw new SourceException(SourceFault.Misconfigured, $"The AWS profile files cannot be read: {e.Message}", e);
+        }
     }
 
     static CredentialProfileStoreChain ProfileStore() => new();

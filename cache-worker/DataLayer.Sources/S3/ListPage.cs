@@ -34,24 +34,20 @@ internal sealed class ListPage
         if (xml.LocalName is not ("ListBucketResult" or "ListVersionsResult" or "ListBucketVersionsResult")) throw new XmlException($"<{xml.LocalName}> is not a listing.");
 
         // EncodingType stands after the keys on some servers, so keys are decoded once it is known.
-        bool encoded = false, complete = false;
+        bool encoded = false;
+        bool? truncated = null;
         List<(string Key, SourceEntry Entry, bool IsCurrent)> rows = new(1000);
         List<string> prefixes = [];
         xml.Read();
-        while (xml.NodeType != XmlNodeType.None)
+        while (xml.NodeType is not (XmlNodeType.EndElement or XmlNodeType.None))
         {
-            if (xml.NodeType == XmlNodeType.EndElement)
-            {
-                complete = true;
-                break;
-            }
             switch (xml.NodeType == XmlNodeType.Element ? xml.LocalName : "")
             {
                 case "EncodingType":
                     encoded = xml.ReadElementContentAsString() == "url";
                     break;
                 case "IsTruncated":
-                    page.IsTruncated = xml.ReadElementContentAsString() == "true";
+                    truncated = xml.ReadElementContentAsString() switch { "true" => true, "false" => false, _ => null };
                     break;
                 case "NextContinuationToken":
                     page.NextToken = xml.ReadElementContentAsString();
@@ -70,7 +66,8 @@ internal sealed class ListPage
                     break;
             }
         }
-        if (!complete) throw new XmlException("The listing ends in its midst.");
+        // Without it the end of the listing would be a guess, and files would be missing.
+        page.IsTruncated = truncated ?? throw new XmlException("The listing does not say whether there is more.");
 
         byte[]? previous = null;
         foreach ((string key, SourceEntry entry, bool isCurrent) in rows)

@@ -118,7 +118,7 @@ internal sealed class ListRequests(S3Client client)
                         client.ReleaseSlot();
                     }
                 }
-                catch (Exception e) when (attempts.IsConnectionFault(e))
+                catch (Exception e) when (RequestAttempts.IsConnectionFault(e))
                 {
                     attempts.AfterConnectionFault(e);
                 }

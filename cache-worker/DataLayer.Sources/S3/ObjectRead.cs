@@ -46,14 +46,15 @@ internal sealed class ObjectRead(S3Client client, BodyCheck check, SourceFile fi
                     client.ReleaseSlot();
                 }
             }
-            catch (Exception e) when (attempts.IsConnectionFault(e))
+            catch (Exception e) when (RequestAttempts.IsConnectionFault(e))
             {
                 attempts.AfterConnectionFault(e);
                 continue;
             }
 
             if (!_whole) return;
-            switch (check.Judge(_expected, destination.Span, ref disputed))
+            (BodyVerdict verdict, disputed) = await check.JudgeAsync(_expected, destination, disputed);
+            switch (verdict)
             {
                 case BodyVerdict.Good:
                     return;
@@ -108,7 +109,8 @@ internal sealed class ObjectRead(S3Client client, BodyCheck check, SourceFile fi
                 return false;
             }
             _got += read;
-            attempts.Progressed(read);
+            SourceMetrics.Received(read);
+            attempts.Progressed(read, _got);
         }
         // Without a length the framing itself must end here, or the object is larger than it was.
         if (answer.Content.Headers.ContentLength is null && await body.ReadAsync(new byte[1], attempts.Token) != 0)

@@ -21,6 +21,7 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
     int _failures;
     int _progress;
     int _changed;
+    int _farthest;
     bool _renewed;
     bool _clockAdjusted;
     AccessKeys? _keys;
@@ -39,6 +40,7 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
         {
             _keys = client.Credentials is null ? null : await client.Credentials.GetAsync(_timeout.Token);
             StartAttempt();
+            SourceMetrics.Sent(isObject: request.ETag is not null);
             return await client.SendAsync(request, _keys, _timeout.Token);
         }
         catch
@@ -62,14 +64,17 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
     }
 
     /// <summary>
-    /// Bytes came in: what fails from now on starts its waits from the shortest again, and after
-    /// <see cref="SourceOptions.MinimumProgress"/> bytes so does the time the attempt may take.
+    /// <paramref name="bytes"/> more came in, <paramref name="got"/> are here in all. Farther than ever before: what fails
+    /// from now on starts its waits from the shortest again; a body that has to be fetched anew gains nothing by that.
+    /// After <see cref="SourceOptions.MinimumProgress"/> bytes the time the attempt may take starts again.
     /// </summary>
-    public void Progressed(int bytes)
+    public void Progressed(int bytes, int got)
     {
-        _failures = 0;
         _progress += bytes;
         if (_progress >= SourceOptions.MinimumProgress) StartAttempt();
+        if (got <= _farthest) return;
+        _farthest = got;
+        _failures = _changed = 0;
     }
 
     void StartAttempt()
@@ -78,16 +83,13 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
         StartTimer(Math.Min((long)client.Options.RequestTimeout.TotalMilliseconds, LeftMs));
     }
 
-    /// <summary>True for what a lost, refused or timed out connection throws.</summary>
-    public bool IsConnectionFault(Exception e)
-    {
-        caller.ThrowIfCancellationRequested();
-        return e is HttpRequestException or IOException or OperationCanceledException;
-    }
+    /// <summary>True for what a lost, refused or timed out connection throws, and the caller's cancellation.</summary>
+    public static bool IsConnectionFault(Exception e) => e is HttpRequestException or IOException or OperationCanceledException;
 
     /// <summary>Sets the pause before the next attempt, or throws when there is to be none. So do the others.</summary>
     public void AfterConnectionFault(Exception e)
     {
+        caller.ThrowIfCancellationRequested();
         if (e is HttpRequestException { InnerException: AuthenticationException certificate })
             throw new SourceException(SourceFault.Misconfigured, $"{what()}: the certificate of {client.Location.Host} is not trusted ({certificate.Message}); check the endpoint, or set AWS_CA_BUNDLE.", e);
         string fault = e switch
@@ -99,11 +101,11 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
         };
         if (e is HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } && _failures + 1 >= NameAttempts)
             throw Unavailable(fault, e);
-        Again(fault, null, e);
+        Again("connection", fault, null, e);
     }
 
     /// <summary>The answer was well-formed HTTP and nonsense as an answer (a short body, a wrong length or checksum).</summary>
-    public void AfterNonsense(string fault) => Again(fault, null, null);
+    public void AfterNonsense(string fault) => Again("nonsense", fault, null, null);
 
     /// <summary>
     /// The version asked for is not there. Believed when two answers in a row say so: behind one endpoint are many servers,
@@ -112,11 +114,12 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
     public void AfterChanged()
     {
         if (++_changed >= 2) throw new SourceException(SourceFault.Changed, $"{what()} changed or vanished since it was listed; refresh the snapshot.");
-        Again("the object changed or vanished", null, null);
+        Again("changed", "the object changed or vanished", null, null);
     }
 
-    void Again(string fault, TimeSpan? retryAfter, Exception? inner)
+    void Again(string kind, string fault, TimeSpan? retryAfter, Exception? inner)
     {
+        SourceMetrics.Failed(kind);
         _pause = RetryDelay.Next(++_failures, retryAfter);
         if (LeftMs <= _pause.TotalMilliseconds) throw Unavailable(fault, inner);
     }
@@ -147,7 +150,7 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
             case "InvalidObjectState":
                 throw new SourceException(SourceFault.Denied, $"{what()} is archived; restore it first.");
             case "RequestTimeout" or "SlowDown" or "InternalError" or "Throttling" or "OperationAborted":
-                Again(text, RetryAfter(answer), null);
+                Again("refusal", text, RetryAfter(answer), null);
                 return;
         }
         switch (status)
@@ -160,10 +163,10 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
             case 401 or 403:
                 throw new SourceException(SourceFault.Denied, $"{what()}: permission denied ({text}{(error.Message.Length > 0 ? ": " + error.Message : "")}); {(_keys is null ? "it is not public: give credentials." : $"access key {_keys.Id} needs s3:GetObject and s3:ListBucket.")}");
             case 408 or 425 or 429 or >= 500 and not 501 and not 505:
-                Again(text, RetryAfter(answer), null);
+                Again("refusal", text, RetryAfter(answer), null);
                 return;
             case >= 200 and < 300:
-                Again($"an answer {status} that was not asked for", null, null);
+                Again("nonsense", $"an answer {status} that was not asked for", null, null);
                 return;
             default:
                 throw new SourceException(SourceFault.Unavailable, $"{what()}: {client.Location.Host} answered {text}{(error.Message.Length > 0 ? ": " + error.Message : "")}; is it an S3 endpoint?");
@@ -195,8 +198,8 @@ internal sealed class RequestAttempts(S3Client client, Func<string> what, Cancel
     static async ValueTask<byte[]> ReadBodyAsync(HttpResponseMessage answer, int limit, CancellationToken cancellation)
     {
         using Stream stream = await answer.Content.ReadAsStreamAsync(cancellation);
-        byte[] body = new byte[limit];
-        int length = await stream.ReadAtLeastAsync(body, limit, throwOnEndOfStream: false, cancellation);
+        byte[] body = new byte[Math.Min(answer.Content.Headers.ContentLength ?? limit, limit)];
+        int length = await stream.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, cancellation);
         return body[..length];
     }
 

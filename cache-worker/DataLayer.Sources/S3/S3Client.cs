@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using DataLayer.Formats;
 
@@ -30,7 +31,8 @@ internal sealed class S3Client : IDisposable
     TimeSpan _clockOffset;
 
     /// <param name="credentials">Null: requests go unsigned.</param>
-    public S3Client(S3Location location, SourceOptions options, S3Credentials? credentials)
+    /// <param name="caBundle">A PEM file of the certificates to trust instead of the system's; null for those.</param>
+    public S3Client(S3Location location, SourceOptions options, S3Credentials? credentials, string? caBundle)
     {
         Location = location;
         Options = options;
@@ -38,14 +40,14 @@ internal sealed class S3Client : IDisposable
         _base = $"{location.Scheme}://{location.Host}";
         _signer = new SigV4Signer(location.Region);
         _slots = new SemaphoreSlim(options.MaxConnections);
-        _http = new HttpMessageInvoker(CreateHandler(location, options), disposeHandler: true);
+        _http = new HttpMessageInvoker(CreateHandler(location, options, caBundle), disposeHandler: true);
     }
 
     public S3Location Location { get; }
     public SourceOptions Options { get; }
     public S3Credentials? Credentials { get; }
 
-    static SocketsHttpHandler CreateHandler(S3Location location, SourceOptions options)
+    static SocketsHttpHandler CreateHandler(S3Location location, SourceOptions options, string? caBundle)
     {
         SocketsHttpHandler handler = new()
         {
@@ -64,7 +66,16 @@ internal sealed class S3Client : IDisposable
             // An abandoned body is dropped with its connection: its rest may be gigabytes.
             MaxResponseDrainSize = 0,
         };
-        if (Environment.GetEnvironmentVariable("AWS_CA_BUNDLE") is { Length: > 0 } bundle && location.Scheme == "https") TrustBundle(handler.SslOptions, bundle);
+        if (options.ConnectTo is { } address)
+        {
+            handler.ConnectCallback = async (_, cancellation) =>
+            {
+                Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                await socket.ConnectAsync(address, cancellation);
+                return new NetworkStream(socket, ownsSocket: true);
+            };
+        }
+        if (caBundle is not null && location.Scheme == "https") TrustBundle(handler.SslOptions, caBundle);
         return handler;
     }
 

@@ -37,7 +37,7 @@ internal sealed class S3Listing
     readonly byte[] _prefix;
     readonly int _limit;
     readonly string _host;
-    readonly CancellationTokenSource _stop;
+    readonly CancellationTokenSource _stop = new();
     readonly Channel<List<SourceEntry>> _pages = Channel.CreateBounded<List<SourceEntry>>(PagesAhead);
     readonly Lock _sync = new();
     readonly KeySplit _split = new();
@@ -47,13 +47,12 @@ internal sealed class S3Listing
     int _pageSize = 1;
     bool _onlyTokens;
 
-    public S3Listing(ListRequests requests, S3Location location, int maxRequests, CancellationToken cancellation)
+    public S3Listing(ListRequests requests, S3Location location, int maxRequests)
     {
         _requests = requests;
         _prefix = location.Prefix;
         _host = location.Host;
         _limit = maxRequests;
-        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 
     public ChannelReader<List<SourceEntry>> Pages => _pages.Reader;

@@ -73,7 +73,8 @@ internal sealed record S3Location
             Scheme = address.Scheme,
             Host = (pathStyle ? hostText : $"{uri.Bucket}.{hostText}") + port,
             PathBase = pathStyle ? $"/{uri.Bucket}/" : "/",
-            Identity = $"s3://{CanonicalHost(hostText)}{port}/{uri.Bucket}/{uri.Prefix}".TrimEnd('/'),
+            // Without the last slash only: "a//" is another place than "a/".
+            Identity = $"s3://{CanonicalHost(hostText)}{port}/{uri.Bucket}/{uri.Prefix}"[..^1],
             IsLoopback = address.IsLoopback,
         };
     }

@@ -26,7 +26,8 @@ internal sealed class S3Source : ISource
     {
         CredentialChain chain = new(uri.Kind, environment);
         S3Location location = S3Location.Resolve(uri, options, environment, options.Region is null && !options.Anonymous ? chain.ProfileRegion() : null);
-        return new S3Source(new S3Client(location, options, options.Anonymous ? null : new S3Credentials(chain.Find)));
+        string? caBundle = environment("AWS_CA_BUNDLE") is { Length: > 0 } file ? file : null;
+        return new S3Source(new S3Client(location, options, options.Anonymous ? null : new S3Credentials(chain.Find), caBundle));
     }
 
     public string Identity => _client.Location.Identity;
@@ -37,7 +38,7 @@ internal sealed class S3Source : ISource
         requests.Versions = await requests.IsVersionedAsync(cancellation);
         if (requests.Versions && !await MayListVersionsAsync(requests, cancellation)) requests.Versions = false;
 
-        S3Listing listing = new(requests, _client.Location, _client.Options.MaxListRequests, cancellation);
+        S3Listing listing = new(requests, _client.Location, _client.Options.MaxListRequests);
         listing.Start();
         try
         {

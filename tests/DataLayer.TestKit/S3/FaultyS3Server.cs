@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace DataLayer.TestKit.S3;
@@ -31,7 +33,11 @@ public sealed class FaultyS3Server : IS3Server
     }
 
     public int Port { get; }
-    public string Endpoint => $"http://127.0.0.1:{Port}";
+    public string Endpoint => $"{(Certificate is null ? "http" : "https")}://127.0.0.1:{Port}";
+
+    /// <summary>Speak TLS with this certificate.</summary>
+    public X509Certificate2? Certificate { get; init; }
+
     public string Bucket { get; init; } = "test-bucket";
     public string Region { get; init; } = "us-east-1";
     public string AccessKey { get; set; } = "TESTACCESSKEY";
@@ -122,11 +128,12 @@ public sealed class FaultyS3Server : IS3Server
         using S3Connection connection = new(this, socket);
         try
         {
+            await connection.OpenAsync(_stop.Token);
             while (await connection.ServeOneAsync(_stop.Token))
             {
             }
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException or IOException)
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException or IOException or AuthenticationException)
         {
             // The client went away, or the server stops.
         }

@@ -80,6 +80,9 @@ public sealed record S3Fault
     /// <summary>The Content-Length header says this; the body is sent as it is.</summary>
     public long? ContentLength { get; init; }
 
+    /// <summary>No Content-Length: the body comes in chunks (Transfer-Encoding), and a break-off lacks the last one.</summary>
+    public bool Chunked { get; init; }
+
     /// <summary>The ETag header says this, without quotes; "" for no such header.</summary>
     public string? ETag { get; init; }
 

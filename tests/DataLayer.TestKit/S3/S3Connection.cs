@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 
@@ -9,6 +10,15 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
 {
     byte[] _buffer = new byte[16 * 1024];
     int _filled;
+    Stream _stream = new NetworkStream(socket);
+
+    public async Task OpenAsync(CancellationToken stop)
+    {
+        if (server.Certificate is null) return;
+        SslStream tls = new(_stream);
+        await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = server.Certificate }, stop);
+        _stream = tls;
+    }
 
     /// <returns>False when the connection ends.</returns>
     public async Task<bool> ServeOneAsync(CancellationToken stop)
@@ -48,7 +58,7 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
     async Task<bool> FillAsync(CancellationToken stop)
     {
         if (_filled == _buffer.Length) Array.Resize(ref _buffer, _buffer.Length * 2);
-        int read = await socket.ReceiveAsync(_buffer.AsMemory(_filled), stop);
+        int read = await _stream.ReadAsync(_buffer.AsMemory(_filled), stop);
         _filled += read;
         return read > 0;
     }
@@ -121,7 +131,8 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
     {
         StringBuilder head = new(512);
         head.Append("HTTP/1.1 ").Append(reply.Status).Append(" Status\r\nDate: ").Append((DateTime.UtcNow + server.ClockOffset).ToString("R", CultureInfo.InvariantCulture)).Append("\r\n");
-        head.Append("Content-Length: ").Append(fault?.ContentLength ?? reply.Length).Append("\r\n");
+        if (fault is { Chunked: true }) head.Append("Transfer-Encoding: chunked\r\n");
+        else head.Append("Content-Length: ").Append(fault?.ContentLength ?? reply.Length).Append("\r\n");
         foreach (string line in reply.Headers) head.Append(line).Append("\r\n");
         byte[] headBytes = Encoding.Latin1.GetBytes(head.Append("\r\n").ToString());
         ReadOnlyMemory<byte> body = headOnly ? default : reply.Body.AsMemory(reply.From, reply.Length);
@@ -133,12 +144,18 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
         }
 
         if ((fault?.ResetAfter ?? fault?.CloseAfter ?? fault?.StallAfter) is { } limit) body = body[..(int)Math.Min(limit, body.Length)];
-        if (fault?.Trickle is { } piece)
+        if (fault is { Chunked: true })
         {
-            await SendAllAsync(headBytes, stop);
+            string end = fault.CloseAfter is null ? "\r\n0\r\n\r\n" : "\r\n";
+            byte[] framed = [.. headBytes, .. Encoding.ASCII.GetBytes($"{body.Length:x}\r\n"), .. body.Span, .. Encoding.ASCII.GetBytes(end)];
+            await _stream.WriteAsync(framed, stop);
+        }
+        else if (fault?.Trickle is { } piece)
+        {
+            await _stream.WriteAsync(headBytes, stop);
             for (; body.Length > 0; body = body[Math.Min(piece, body.Length)..])
             {
-                await SendAllAsync(body[..Math.Min(piece, body.Length)], stop);
+                await _stream.WriteAsync(body[..Math.Min(piece, body.Length)], stop);
                 await Task.Delay(100, stop);
             }
         }
@@ -148,23 +165,18 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
             if (body.Length <= 64 * 1024)
             {
                 byte[] joined = [.. headBytes, .. body.Span];
-                await SendAllAsync(joined, stop);
+                await _stream.WriteAsync(joined, stop);
             }
             else
             {
-                await SendAllAsync(headBytes, stop);
-                await SendAllAsync(body, stop);
+                await _stream.WriteAsync(headBytes, stop);
+                await _stream.WriteAsync(body, stop);
             }
         }
         if (fault?.ResetAfter is not null) return Reset();
         if (fault?.CloseAfter is not null) return false;
         if (fault?.StallAfter is not null) await Task.Delay(Timeout.Infinite, stop);
         return fault?.ContentLength is null;
-    }
-
-    async Task SendAllAsync(ReadOnlyMemory<byte> bytes, CancellationToken stop)
-    {
-        while (bytes.Length > 0) bytes = bytes[await socket.SendAsync(bytes, stop)..];
     }
 
     /// <summary>Bytes on their way may be lost by it, as in a real reset.</summary>
@@ -174,5 +186,9 @@ internal sealed class S3Connection(FaultyS3Server server, Socket socket) : IDisp
         return false;
     }
 
-    public void Dispose() => socket.Dispose();
+    public void Dispose()
+    {
+        _stream.Dispose();
+        socket.Dispose();
+    }
 }
