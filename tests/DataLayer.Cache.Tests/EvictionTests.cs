@@ -41,9 +41,13 @@ public sealed class EvictionTests(ITestOutputHelper output)
         await using BlockStore store = await folder.OpenAsync(capacity);
         await using DatasetReader reader = Open(store, snapshot, source, "set");
         await EpochAsync(store, reader, snapshot, 0);
+        // The last pack that would have to fit does not: packs are admitted whole. Which files are in the packs that are
+        // cached is chance, so files are compared with those, and bytes with the space.
+        double usable = (double)(capacity - 4 * PackTarget) / snapshot.TotalBytes;
         for (int epoch = 1; epoch <= 3; epoch++)
         {
             ReadCounters before = reader.Counters;
+            double filesCached = (double)snapshot.Files.Count(f => reader.CachedBytes(f) == f.Length) / snapshot.Files.Count;
             long cached = snapshot.Files.Sum(f => reader.CachedBytes(f));
             long sent = source.Bytes;
             await EpochAsync(store, reader, snapshot, epoch);
@@ -51,8 +55,8 @@ public sealed class EvictionTests(ITestOutputHelper output)
             double byteRate = (double)(reader.Counters.BytesFromCache - before.BytesFromCache) / snapshot.TotalBytes;
             double sourceRatio = (double)(source.Bytes - sent) / (snapshot.TotalBytes - cached);
             output.WriteLine($"cache {fraction:P0}, epoch {epoch}: files hit {hitRate / fraction:F3} and bytes hit {byteRate / fraction:F3} of the ideal; source bytes {sourceRatio:F3} of dataset - cached; used {store.Space.Used} of {capacity}");
-            Assert.True(hitRate >= 0.95 * fraction, $"file hit rate {hitRate}");
-            Assert.True(byteRate >= 0.95 * fraction, $"byte hit rate {byteRate}");
+            Assert.True(hitRate >= 0.95 * filesCached, $"file hit rate {hitRate} of {filesCached}");
+            Assert.True(byteRate >= 0.95 * usable, $"byte hit rate {byteRate} of {usable}");
             Assert.True(sourceRatio <= 1.05, $"source ratio {sourceRatio}");
             Assert.InRange(store.Space.Used, 0, capacity);
             Assert.InRange(DiskUse(folder.Cache), 0, capacity);

@@ -2,15 +2,8 @@ using Xunit;
 
 namespace DataLayer.Formats.Tests;
 
-public sealed class ManifestDiffTests : IDisposable
+public sealed class ManifestDiffTests : BuilderTests
 {
-    readonly ScratchDirectory _scratch = new();
-
-    public void Dispose() => _scratch.Dispose();
-
-    Task<Manifest> Build(IEnumerable<SourceEntry> listing, string name) =>
-        ManifestBuilder.BuildAsync([(new ListedSource("test://a", [.. listing]), "")], _scratch[name], new(), null, CancellationToken.None);
-
     static string Describe(ManifestChange change, Manifest old, Manifest @new)
     {
         string path = ManifestModel.Text(change.Old is EntryIndex o ? old.GetPath(o) : @new.GetPath(change.New!.Value));
@@ -20,7 +13,7 @@ public sealed class ManifestDiffTests : IDisposable
 
     async Task<List<string>> Diff(IEnumerable<SourceEntry> before, IEnumerable<SourceEntry> after)
     {
-        using Manifest old = await Build(before, "old"), @new = await Build(after, "new");
+        using Manifest old = await Build(before, name: "old"), @new = await Build(after, name: "new");
         return [.. ManifestDiff.Compare(old, @new).Select(change => Describe(change, old, @new))];
     }
 
@@ -98,7 +91,7 @@ public sealed class ManifestDiffTests : IDisposable
         after.AddRange(Enumerable.Range(0, 50).Select(i => ListedSource.File($"added/{i}")));
 
         SortedDictionary<string, SourceEntry> oldModel = ManifestModel.Of(before).Entries, newModel = ManifestModel.Of(after).Entries;
-        using Manifest old = await Build(before, "old"), @new = await Build(after, "new");
+        using Manifest old = await Build(before, name: "old"), @new = await Build(after, name: "new");
         HashSet<string> seen = [];
         foreach (ManifestChange change in ManifestDiff.Compare(old, @new))
         {

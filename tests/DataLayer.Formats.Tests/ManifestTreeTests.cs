@@ -2,15 +2,8 @@ using Xunit;
 
 namespace DataLayer.Formats.Tests;
 
-public sealed class ManifestTreeTests : IDisposable
+public sealed class ManifestTreeTests : BuilderTests
 {
-    readonly ScratchDirectory _scratch = new();
-
-    public void Dispose() => _scratch.Dispose();
-
-    Task<Manifest> Build(IReadOnlyList<SourceEntry> listing, ManifestBuildOptions? options = null, string name = "m") =>
-        ManifestBuilder.BuildAsync([(new ListedSource("test://a", listing), "")], _scratch[name], options ?? new(), null, CancellationToken.None);
-
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 15)]

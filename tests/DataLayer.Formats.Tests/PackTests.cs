@@ -3,15 +3,8 @@ using Xunit;
 
 namespace DataLayer.Formats.Tests;
 
-public sealed class PackTests : IDisposable
+public sealed class PackTests : BuilderTests
 {
-    readonly ScratchDirectory _scratch = new();
-
-    public void Dispose() => _scratch.Dispose();
-
-    Task<Manifest> Build(IReadOnlyList<SourceEntry> listing, LayoutParameters? layout = null, string name = "m") =>
-        ManifestBuilder.BuildAsync([(new ListedSource("test://a", listing), "")], _scratch[name], new() { Layout = layout }, null, CancellationToken.None);
-
     [Theory]
     [InlineData(1, 8 << 20)]
     [InlineData(2, 1 << 20)]
@@ -19,7 +12,7 @@ public sealed class PackTests : IDisposable
     public async Task Files_tile_every_pack_and_Locate_agrees(int seed, long target)
     {
         LayoutParameters layout = new() { PackTarget = target, PackLimit = 4 << 20 > target ? 4 << 20 : 4 * target };
-        using Manifest manifest = await Build(RandomListing.Make(new Random(seed), 4000), layout);
+        using Manifest manifest = await Build(RandomListing.Make(new Random(seed), 4000), new() { Layout = layout });
         Assert.True(manifest.PackCount > 3);
         HashSet<EntryIndex> packed = [];
         for (int pack = 0; pack < manifest.PackCount; pack++)

@@ -319,7 +319,7 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
         {
             if (_stopped) return;
             _stopped = true;
-            }
+        }
         await _stop.CancelAsync();
         Pump(inline: false);
         lock (_gate)

@@ -26,6 +26,13 @@ internal sealed class ColumnSpool(TempFiles temp, bool rebase = false) : IDispos
         _values.Append(value);
     }
 
+    /// <summary>Changes a value of a column without base and scale.</summary>
+    internal void Overwrite(int index, ulong value)
+    {
+        _max = Math.Max(_max, value);
+        _values.Overwrite((long)index * 8, value);
+    }
+
     static ulong GreatestCommonDivisor(ulong a, ulong b)
     {
         while (b != 0) (a, b) = (b, a % b);

@@ -15,6 +15,8 @@ internal sealed class DirectoryQueue : IDisposable
 
     readonly byte[] _path = new byte[ManifestFormat.MaxPath];
     int _pathLength = -1;
+    readonly byte[] _firstName = new byte[ManifestFormat.MaxName];
+    int _shared = -1;
     long _mtime;
     long _newestFile = SourceEntry.NoTime;
 
@@ -45,6 +47,16 @@ internal sealed class DirectoryQueue : IDisposable
     {
         ReadOnlySpan<byte> parent = path[..Math.Max(0, path.LastIndexOf((byte)0))];
         while (_pathLength < 0 || !parent.SequenceEqual(_path.AsSpan(0, _pathLength))) OpenNext(entry);
+        ReadOnlySpan<byte> name = path[(path.LastIndexOf((byte)0) + 1)..];
+        if (_shared < 0)
+        {
+            name.CopyTo(_firstName);
+            _shared = name.Length;
+        }
+        else
+        {
+            _shared = name.CommonPrefixLength(_firstName.AsSpan(0, _shared));
+        }
     }
 
     internal void AddChildMtime(long mtimeNs) => _newestFile = Math.Max(_newestFile, mtimeNs);
@@ -57,14 +69,16 @@ internal sealed class DirectoryQueue : IDisposable
         _pathLength = BinaryPrimitives.ReadUInt16LittleEndian(row[8..]);
         _waiting.Take(_pathLength).CopyTo(_path);
         _newestFile = SourceEntry.NoTime;
+        _shared = -1;
         _columns.DirectoryFirst.Add((ulong)entry);
     }
 
-    /// <summary>A directory without a time of its own has that of its newest file, or the epoch.</summary>
+    /// <summary>Writes what only all children tell. A directory without a time of its own has that of its newest file, or the epoch.</summary>
     void Close()
     {
         if (_pathLength < 0) return;
         long mtime = _mtime != SourceEntry.NoTime ? _mtime : _newestFile;
+        _columns.DirectoryShared.Add((ulong)Math.Max(0, _shared));
         _mtimes.Append((ulong)(mtime != SourceEntry.NoTime ? mtime : 0));
     }
 
@@ -73,6 +87,8 @@ internal sealed class DirectoryQueue : IDisposable
         while (!_waiting.AtEnd) OpenNext(entryCount);
         Close();
         _columns.DirectoryFirst.Add((ulong)entryCount);
+        _columns.DirectoryEntry.Add(0);
+        _columns.DirectoryShared.Add(0);
     }
 
     /// <summary>The directories' times, in the order of their numbers.</summary>

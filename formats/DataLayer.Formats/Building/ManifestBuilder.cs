@@ -77,7 +77,7 @@ public static class ManifestBuilder
         using TreeWriter tree = new(columns, nodeIds, packIds, largeIds, temp, judge, report, sources, layout, options.NodeIdBits);
         tree.Write(sorter.Finish(), cancellation);
 
-        NodeTable nodes = new(nodeIds, columns.NodeTable, options.NodeIdBits);
+        NodeTable nodes = new(nodeIds, columns, options.NodeIdBits);
         nodes.Write(cancellation);
         foreach ((_, uint pack) in packIds.InOrder(NoOverrides)) columns.PackIndex.Add(pack);
         foreach ((ulong prefixAndEntry, _) in largeIds.InOrder(NoOverrides))
@@ -102,7 +102,7 @@ public static class ManifestBuilder
             ReportedCount = report.Reported,
             Sources = sources,
         };
-        Publish(outputPath, file => ManifestWriter.Write(file, columns, meta, nodes, cancellation));
+        Publish(outputPath, file => ManifestWriter.Write(file, columns, meta, cancellation));
     }
 
     static readonly Dictionary<uint, ulong> NoOverrides = [];

@@ -10,10 +10,12 @@ internal sealed class ManifestColumns(TempFiles temp) : IDisposable
     internal readonly ColumnSpool Node = new(temp);
     internal readonly ColumnSpool TagA = new(temp, rebase: true);
     internal readonly ColumnSpool TagB = new(temp, rebase: true);
-    internal readonly ColumnSpool NameBlock = new(temp);
+    internal readonly ColumnSpool NameOffset = new(temp);
+    internal readonly ColumnSpool NameFence = new(temp);
     internal readonly Spool Names = new(temp);
     internal readonly ColumnSpool DirectoryFirst = new(temp);
     internal readonly ColumnSpool DirectoryEntry = new(temp);
+    internal readonly ColumnSpool DirectoryShared = new(temp);
     internal readonly ColumnSpool NodeTable = new(temp);
     internal readonly Spool SizeOverflow = new(temp);
     internal readonly ColumnSpool BlockPack = new(temp);
@@ -27,8 +29,8 @@ internal sealed class ManifestColumns(TempFiles temp) : IDisposable
 
     IEnumerable<IDisposable> All =>
     [
-        Classes, Size, Mtime, Class, Node, TagA, TagB, NameBlock, Names, DirectoryFirst, DirectoryEntry, NodeTable,
-        SizeOverflow, BlockPack, BlockOffset, BlockUnit, Packs, PackIndex, LargeIndex, Heap, Report,
+        Classes, Size, Mtime, Class, Node, TagA, TagB, NameOffset, NameFence, Names, DirectoryFirst,
+        DirectoryEntry, DirectoryShared, NodeTable, SizeOverflow, BlockPack, BlockOffset, BlockUnit, Packs, PackIndex, LargeIndex, Heap, Report,
     ];
 
     public void Dispose()

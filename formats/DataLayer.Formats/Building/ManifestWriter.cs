@@ -6,43 +6,39 @@ namespace DataLayer.Formats;
 /// <summary>Lays the collected sections out in one file.</summary>
 internal static class ManifestWriter
 {
-    internal static void Write(SafeFileHandle file, ManifestColumns columns, ManifestMeta meta, NodeTable nodes, CancellationToken cancellation)
+    internal static void Write(SafeFileHandle file, ManifestColumns columns, ManifestMeta meta, CancellationToken cancellation)
     {
         List<Part> parts =
         [
             Bytes(Section.Meta, meta.Encode()),
             Bytes(Section.Classes, columns.Classes),
-            Values(Section.Size, columns.Size),
-            Values(Section.Mtime, columns.Mtime),
-            Values(Section.Class, columns.Class),
-            Values(Section.Node, columns.Node, nodes.Salted),
-            Values(Section.TagA, columns.TagA),
-            Values(Section.TagB, columns.TagB),
-            Values(Section.NameBlock, columns.NameBlock),
+            Rows((Section.Class, columns.Class), (Section.Size, columns.Size), (Section.Mtime, columns.Mtime), (Section.Node, columns.Node)),
+            Rows((Section.TagA, columns.TagA), (Section.TagB, columns.TagB)),
+            Rows((Section.NameOffset, columns.NameOffset), (Section.NameFence, columns.NameFence)),
             Bytes(Section.Names, columns.Names),
-            Values(Section.DirectoryFirst, columns.DirectoryFirst),
-            Values(Section.DirectoryEntry, columns.DirectoryEntry),
-            // Width 1 for an empty table too: its number of rows is its length divided by its width.
-            Values(Section.NodeTable, columns.NodeTable, minimumWidth: 1),
+            Rows((Section.DirectoryFirst, columns.DirectoryFirst), (Section.DirectoryEntry, columns.DirectoryEntry), (Section.DirectoryShared, columns.DirectoryShared)),
+            Rows((Section.NodeTable, columns.NodeTable)),
             Bytes(Section.SizeOverflow, columns.SizeOverflow),
-            Values(Section.BlockPack, columns.BlockPack),
-            Values(Section.BlockOffset, columns.BlockOffset),
-            Values(Section.BlockUnit, columns.BlockUnit),
+            Rows((Section.BlockPack, columns.BlockPack), (Section.BlockOffset, columns.BlockOffset), (Section.BlockUnit, columns.BlockUnit)),
             Bytes(Section.Packs, columns.Packs),
-            Values(Section.PackIndex, columns.PackIndex),
+            Rows((Section.PackIndex, columns.PackIndex)),
             Bytes(Section.LargeIndex, columns.LargeIndex),
             Bytes(Section.Heap, columns.Heap),
             Bytes(Section.Report, columns.Report),
         ];
 
         using ContentWriter content = new(file);
-        long offset = ManifestFormat.HeaderSize + ((long)parts.Count * ManifestFormat.SectionRowSize);
-        byte[] row = new byte[ManifestFormat.SectionRowSize];
+        int sections = parts.Sum(part => part.Sections.Length);
+        long offset = ManifestFormat.HeaderSize + ((long)sections * ManifestFormat.SectionRowSize);
+        byte[] bytes = new byte[ManifestFormat.SectionRowSize];
         foreach (Part part in parts)
         {
-            (part.Row with { Offset = offset }).Write(row);
-            content.Write(row);
-            offset = (offset + part.Row.Length + 7) & ~7;
+            foreach (SectionRow section in part.Sections)
+            {
+                (section with { Offset = offset + section.Offset }).Write(bytes);
+                content.Write(bytes);
+            }
+            offset = (offset + part.Length + 7) & ~7;
         }
         foreach (Part part in parts)
         {
@@ -50,33 +46,49 @@ internal static class ManifestWriter
             part.Write(content);
             content.Align();
         }
-        content.Finish(parts.Count);
+        content.Finish(sections);
     }
 
-    sealed record Part(SectionRow Row, Action<ContentWriter> Write);
+    /// <summary>What lies together in the file; the sections' offsets are relative to its beginning.</summary>
+    sealed record Part(SectionRow[] Sections, long Length, Action<ContentWriter> Write);
 
     static Part Bytes(Section id, byte[] bytes) =>
-        new(new SectionRow(id, 0, 0, bytes.Length, 0, 1), content => content.Write(bytes));
+        new([new SectionRow(id, 0, 0, 0, bytes.Length, 0, 1)], bytes.Length, content => content.Write(bytes));
 
-    static Part Bytes(Section id, Spool spool) => new(new SectionRow(id, 0, 0, spool.Length, 0, 1), content =>
+    static Part Bytes(Section id, Spool spool) => new([new SectionRow(id, 0, 0, 0, spool.Length, 0, 1)], spool.Length, content =>
     {
         for (Spool.Cursor cursor = spool.Open(); !cursor.AtEnd;) content.Write(cursor.TakeSome(1 << 16));
     });
 
-    static Part Values(Section id, ColumnSpool column, Dictionary<uint, ulong>? instead = null, int minimumWidth = 0)
+    /// <summary>Columns of equally many values, row by row.</summary>
+    static Part Rows(params (Section Id, ColumnSpool Column)[] columns)
     {
-        int width = Math.Max(minimumWidth, instead is { Count: > 0 } ? 8 : column.Width);
-        return new Part(new SectionRow(id, width, 0, (long)column.Count * width, column.Origin, column.Scale), content =>
+        int stride = columns.Sum(column => column.Column.Width);
+        int count = columns[0].Column.Count;
+        SectionRow[] sections = new SectionRow[columns.Length];
+        int at = 0;
+        for (int i = 0; i < columns.Length; i++)
         {
-            if (width == 0) return;
-            Span<byte> bytes = stackalloc byte[8];
-            Spool.Cursor cursor = column.Open();
-            for (uint i = 0; i < (uint)column.Count; i++)
+            ColumnSpool column = columns[i].Column;
+            if (column.Count != count) throw new InvalidOperationException($"{columns[i].Id} has {column.Count} values beside {count}.");
+            sections[i] = new SectionRow(columns[i].Id, column.Width, stride, at, count, column.Origin, column.Scale);
+            at += column.Width;
+        }
+        return new Part(sections, (long)stride * count, content =>
+        {
+            byte[] row = new byte[stride + 8];
+            Spool.Cursor[] cursors = [.. columns.Select(column => column.Column.Open())];
+            for (int i = 0; i < count; i++)
             {
-                ulong value = cursor.TakeUInt64();
-                if (instead is { Count: > 0 } && instead.TryGetValue(i, out ulong other)) value = other;
-                BinaryPrimitives.WriteUInt64LittleEndian(bytes, (value - column.Origin) / column.Scale);
-                content.Write(bytes[..width]);
+                int filled = 0;
+                for (int c = 0; c < cursors.Length; c++)
+                {
+                    ColumnSpool column = columns[c].Column;
+                    // Eight bytes each; the next value overwrites what is beyond the width.
+                    BinaryPrimitives.WriteUInt64LittleEndian(row.AsSpan(filled), (cursors[c].TakeUInt64() - column.Origin) / column.Scale);
+                    filled += column.Width;
+                }
+                content.Write(row.AsSpan(0, stride));
             }
         });
     }

@@ -5,10 +5,11 @@ namespace DataLayer.Formats;
 /// place. Filled in the order of the ids, so it is written from front to back, runs over its end instead of wrapping, and
 /// a search ends at the first larger id.
 /// </summary>
-internal sealed class NodeTable(IdOrder ids, ColumnSpool table, int bits)
+internal sealed class NodeTable(IdOrder ids, ManifestColumns columns, int bits)
 {
-    /// <summary>Rehashed ids, by entry.</summary>
-    internal Dictionary<uint, ulong> Salted { get; } = [];
+    // Ids that took the place of the given ones, by entry.
+    readonly Dictionary<uint, ulong> _salted = [];
+
     internal int Slots { get; private set; }
     internal int Probe { get; private set; }
 
@@ -21,9 +22,11 @@ internal sealed class NodeTable(IdOrder ids, ColumnSpool table, int bits)
     internal void Write(CancellationToken cancellation)
     {
         ResolveCollisions(cancellation);
+        foreach ((uint entry, ulong id) in _salted) columns.Node.Overwrite((int)entry, id);
+        ColumnSpool table = columns.NodeTable;
         Slots = SlotsFor(ids.Count);
         long next = 0;
-        foreach ((ulong id, uint entry) in ids.InOrder(Salted))
+        foreach ((ulong id, uint entry) in ids.InOrder(_salted))
         {
             long slot = (long)Math.BigMul(id, (ulong)Slots, out _);
             for (; next < slot; next++) table.Add(0);
@@ -49,14 +52,14 @@ internal sealed class NodeTable(IdOrder ids, ColumnSpool table, int bits)
             List<(uint Entry, ulong Id)> salted = [];
             ulong last = 0;
             uint repeated = 0;
-            foreach ((ulong id, uint entry) in ids.InOrder(Salted))
+            foreach ((ulong id, uint entry) in ids.InOrder(_salted))
             {
                 repeated = id == last ? repeated + 1 : 0;
                 last = id;
                 if (repeated > 0) salted.Add((entry, Narrow(Recipe.Salted(new NodeId(id), repeated), bits).Value));
             }
             if (salted.Count == 0) return;
-            foreach ((uint entry, ulong id) in salted) Salted[entry] = id;
+            foreach ((uint entry, ulong id) in salted) _salted[entry] = id;
         }
         throw new ManifestException("The snapshot cannot be built: its node ids collide again and again. Report this with the listing.");
     }

@@ -5,7 +5,8 @@ namespace DataLayer.Formats;
 
 /// <summary>
 /// Sorts any number of byte records in bounded memory: a run at a time in an arena, each full run to a temporary file,
-/// then a merge of all. Records are ordered by key, then by what follows it. Not for concurrent use.
+/// then a merge of all. Records are ordered by key, then by what follows it; either all have a key or none has. Not for
+/// concurrent use.
 /// </summary>
 internal sealed class RecordSorter : IDisposable
 {

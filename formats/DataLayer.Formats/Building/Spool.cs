@@ -45,6 +45,16 @@ internal sealed class Spool(TempFiles temp) : IDisposable
         Append(bytes);
     }
 
+    /// <summary>Changes eight bytes appended before.</summary>
+    internal void Overwrite(long position, ulong value)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
+        int inFile = (int)Math.Clamp(_flushed - position, 0, bytes.Length);
+        if (inFile > 0) RandomAccess.Write(_file!, bytes[..inFile], position);
+        bytes[inFile..].CopyTo(_buffer.AsSpan((int)Math.Max(0, position - _flushed)));
+    }
+
     void MakeRoom()
     {
         if (_buffer.Length < MaxBuffer)

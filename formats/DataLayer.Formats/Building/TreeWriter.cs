@@ -44,7 +44,7 @@ internal sealed class TreeWriter : IDisposable
         _nodeIds = nodeIds;
         _packs = new PackWriter(columns, packIds, largeIds, layout);
         _directories = new DirectoryQueue(temp, columns);
-        _names = new NameBlockWriter(columns);
+        _names = new NameBlockWriter(temp, columns);
         _classes = new ClassTable(columns.Classes);
         _mtimes = new Spool(temp);
     }
@@ -61,7 +61,7 @@ internal sealed class TreeWriter : IDisposable
         }
         _directories.Finish(EntryCount);
         _packs.Finish();
-        _names.Finish();
+        _names.Finish(DirectoryCount);
         WriteMtimes();
     }
 
@@ -74,7 +74,7 @@ internal sealed class TreeWriter : IDisposable
         {
             bool isDirectory = entry == nextDirectory;
             _columns.Mtime.Add((isDirectory ? directoryMtimes : mtimes).TakeUInt64() ^ Manifest.SignBit);
-            if (isDirectory) nextDirectory = directories.AtEnd ? ulong.MaxValue : directories.TakeUInt64();
+            if (isDirectory) nextDirectory = directoryMtimes.AtEnd ? ulong.MaxValue : directories.TakeUInt64();
         }
     }
 
@@ -186,6 +186,7 @@ internal sealed class TreeWriter : IDisposable
     {
         _directories.Dispose();
         _packs.Dispose();
+        _names.Dispose();
         _mtimes.Dispose();
     }
 }

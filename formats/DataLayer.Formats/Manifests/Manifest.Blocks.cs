@@ -92,10 +92,27 @@ public sealed partial class Manifest
         return false;
     }
 
+    /// <summary>Files above <see cref="LayoutParameters.PackThreshold"/>.</summary>
+    public int LargeFileCount => (int)(_large.Count / ManifestFormat.LargeRowSize);
+
+    /// <summary>Bytes and slices of all large files together. Reads the size of each.</summary>
+    public (long Bytes, long Slices) SumLargeFiles()
+    {
+        long bytes = 0, slices = 0;
+        for (int i = 0; i < LargeFileCount; i++)
+        {
+            int entry = ReadLarge(i).Entry;
+            long size = SizeOf(entry, ClassOf(entry).Kind);
+            bytes += size;
+            slices += (size + Layout.SliceSize - 1) / Layout.SliceSize;
+        }
+        return (bytes, slices);
+    }
+
     bool ContainsLargeFile(BlockFileId id)
     {
         uint prefix = LargePrefix(id.Value);
-        int count = (int)(_large.Length / ManifestFormat.LargeRowSize);
+        int count = LargeFileCount;
         int low = 0, high = count;
         while (low < high)
         {

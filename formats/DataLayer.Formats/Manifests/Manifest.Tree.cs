@@ -3,9 +3,11 @@ namespace DataLayer.Formats;
 public sealed partial class Manifest
 {
     readonly SectionRow _names;
-    readonly Column _nameBlock;
+    readonly Column _nameOffset;
+    readonly Column _nameFence;
     readonly Column _directoryFirst;
     readonly Column _directoryEntry;
+    readonly Column _directoryShared;
     readonly Column _nodeTable;
 
     /// <summary>False when the snapshot has no such node. About one cache miss per probe, 3 to 4 probes.</summary>
@@ -34,7 +36,9 @@ public sealed partial class Manifest
 
     /// <summary>The children of a directory are consecutive entries in byte order of their names.</summary>
     /// <exception cref="ArgumentException">Not a directory.</exception>
-    public (EntryIndex First, int Count) Children(EntryIndex directory)
+    public (EntryIndex First, int Count) Children(EntryIndex directory) => Children(directory, out _);
+
+    (EntryIndex First, int Count) Children(EntryIndex directory, out int shared)
     {
         if (ClassOf(directory.Value).Kind != EntryKind.Directory)
             throw new ArgumentException($"Entry {directory.Value} is not a directory.", nameof(directory));
@@ -45,6 +49,7 @@ public sealed partial class Manifest
         // Children follow their directory: that makes every walk up or down end.
         if (first > end || end > (ulong)EntryCount || (first < end && first <= (ulong)directory.Value))
             throw _pages.Damaged($"the children of directory {directory.Value} lie outside the entries");
+        shared = (int)Math.Min(_directoryShared[(int)number], ManifestFormat.MaxName);
         return (new EntryIndex((int)first), (int)(end - first));
     }
 
@@ -53,16 +58,20 @@ public sealed partial class Manifest
     public bool TryLookup(EntryIndex directory, ReadOnlySpan<byte> name, out EntryIndex entry)
     {
         entry = default;
-        (EntryIndex first, int count) = Children(directory);
+        (EntryIndex first, int count) = Children(directory, out int shared);
         if (count == 0 || name.IsEmpty || name.Length > ManifestFormat.MaxName) return false;
 
         // The last block whose first name is not behind ours; the block of the first child may begin in another directory.
+        // The fences decide without touching the names, but for ties. They leave out what all names share: should ours not
+        // share it, the search ends at some block and the scan finds nothing there either.
+        ulong fence = NameBlockReader.Fence(name, shared);
         int low = first.Value >> ManifestFormat.BlockShift;
         int high = (first.Value + count - 1) >> ManifestFormat.BlockShift;
         while (low < high)
         {
             int middle = (low + high + 1) >>> 1;
-            if (NameBlock(middle).Head.SequenceCompareTo(name) <= 0) low = middle;
+            ulong other = _nameFence[middle];
+            if (other < fence || (other == fence && NameBlock(middle).Head.SequenceCompareTo(name) <= 0)) low = middle;
             else high = middle - 1;
         }
 
@@ -119,7 +128,8 @@ public sealed partial class Manifest
             reader.Next();
             ReadOnlySpan<byte> name = reader.Name;
             int separator = start < buffer.Length ? 1 : 0;
-            if (name.IsEmpty || name.Length + separator > start) throw _pages.Damaged($"the path of entry {entry} is impossible");
+            // Sources get this path as a key: no name may lead out of its directory.
+            if (!IsComponent(name) || name.Length + separator > start) throw _pages.Damaged($"the path of entry {entry} is impossible");
             if (separator == 1) buffer[--start] = (byte)'/';
             start -= name.Length;
             name.CopyTo(buffer[start..]);
@@ -127,10 +137,13 @@ public sealed partial class Manifest
         return buffer[start..];
     }
 
+    static bool IsComponent(ReadOnlySpan<byte> name) =>
+        !name.IsEmpty && name.IndexOfAny((byte)'/', (byte)0) < 0 && !name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8);
+
     internal NameBlockReader NameBlock(int block)
     {
-        ulong start = _nameBlock[block], end = _nameBlock[block + 1];
-        if (start > end || end > (ulong)_names.Length || end - start > ManifestFormat.MaxNameBlock)
+        ulong start = _nameOffset[block], end = _nameOffset[block + 1];
+        if (start > end || end > (ulong)_names.Count || end - start > ManifestFormat.MaxNameBlock)
             throw _pages.Damaged($"block {block} of its names lies outside its section");
         return new NameBlockReader(_pages, _pages.Span(_names.Offset + (long)start, (int)(end - start)));
     }

@@ -37,12 +37,12 @@ public sealed partial class Manifest : IDisposable
         _pages = pages;
         SectionTable sections = new(pages);
         Id = sections.Id;
-        SectionRow meta = sections[Section.Meta];
+        SectionRow meta = sections.Bytes(Section.Meta);
         try
         {
             // Far above what thousands of sources take; bounds what a hostile file can make us read at open.
-            if (meta.Length > 64 << 20) throw new FormatException("its description is too long");
-            _meta = ManifestMeta.Decode(pages.Span(meta.Offset, (int)meta.Length));
+            if (meta.Count > 64 << 20) throw new FormatException("its description is too long");
+            _meta = ManifestMeta.Decode(pages.Span(meta.Offset, (int)meta.Count));
         }
         catch (FormatException fault)
         {
@@ -54,9 +54,9 @@ public sealed partial class Manifest : IDisposable
         int entries = _meta.EntryCount;
         int blocks = ManifestFormat.BlockCount(entries);
         _classes = sections.Rows(Section.Classes, ManifestFormat.ClassRowSize, _meta.ClassCount);
-        _report = sections[Section.Report];
-        _heap = sections[Section.Heap];
-        _sizeOverflow = sections[Section.SizeOverflow];
+        _report = sections.Bytes(Section.Report);
+        _heap = sections.Bytes(Section.Heap);
+        _sizeOverflow = sections.Bytes(Section.SizeOverflow);
         _size = sections.Column(Section.Size, entries);
         _mtime = sections.Column(Section.Mtime, entries);
         _class = sections.Column(Section.Class, entries);
@@ -64,10 +64,14 @@ public sealed partial class Manifest : IDisposable
         _tagA = sections.Column(Section.TagA, entries);
         _tagB = sections.Column(Section.TagB, entries);
 
-        _names = sections[Section.Names];
-        _nameBlock = sections.Column(Section.NameBlock, blocks + 1);
+        _names = sections.Bytes(Section.Names);
+        // Every name takes a byte at least: so no count in a small hostile file makes anyone walk or allocate billions.
+        if (_names.Count < entries) throw pages.Damaged("it has fewer names than entries");
+        _nameOffset = sections.Column(Section.NameOffset, blocks + 1);
+        _nameFence = sections.Column(Section.NameFence, blocks + 1);
         _directoryFirst = sections.Column(Section.DirectoryFirst, _meta.DirectoryCount + 1);
-        _directoryEntry = sections.Column(Section.DirectoryEntry, _meta.DirectoryCount);
+        _directoryEntry = sections.Column(Section.DirectoryEntry, _meta.DirectoryCount + 1);
+        _directoryShared = sections.Column(Section.DirectoryShared, _meta.DirectoryCount + 1);
         _nodeTable = sections.ColumnOfAnyLength(Section.NodeTable);
 
         _blockPack = sections.Column(Section.BlockPack, blocks);
@@ -75,9 +79,9 @@ public sealed partial class Manifest : IDisposable
         _blockUnit = sections.Column(Section.BlockUnit, blocks);
         _packs = sections.Rows(Section.Packs, ManifestFormat.PackRowSize, _meta.PackCount);
         _packIndex = sections.Column(Section.PackIndex, _meta.PackCount);
-        _large = sections[Section.LargeIndex];
-        if (_large.Length % ManifestFormat.LargeRowSize != 0 || _large.Length / ManifestFormat.LargeRowSize > entries
-            || _sizeOverflow.Length % ManifestFormat.SizeOverflowRowSize != 0 || _sizeOverflow.Length / ManifestFormat.SizeOverflowRowSize > entries)
+        _large = sections.Bytes(Section.LargeIndex);
+        if (_large.Count % ManifestFormat.LargeRowSize != 0 || _large.Count / ManifestFormat.LargeRowSize > entries
+            || _sizeOverflow.Count % ManifestFormat.SizeOverflowRowSize != 0 || _sizeOverflow.Count / ManifestFormat.SizeOverflowRowSize > entries)
             throw pages.Damaged("a table has the wrong length");
     }
 
@@ -120,6 +124,8 @@ public sealed partial class Manifest : IDisposable
     /// <summary>Keys that have no entry of their own.</summary>
     public long UnrepresentableCount => _meta.UnrepresentableCount;
 
+    internal long ReportedCount => _meta.ReportedCount;
+
     public ManifestEntry Get(EntryIndex entry)
     {
         EntryClass row = ClassOf(entry.Value);
@@ -151,7 +157,7 @@ public sealed partial class Manifest : IDisposable
     public IEnumerable<UnrepresentableKey> ReadUnrepresentable()
     {
         long position = 0;
-        while (position < _report.Length)
+        while (position < _report.Count)
         {
             UnrepresentableKey key = ReadReportRow(ref position);
             yield return key;
@@ -161,8 +167,8 @@ public sealed partial class Manifest : IDisposable
     UnrepresentableKey ReadReportRow(ref long position)
     {
         const int fixedSize = 4;
-        uint length = _report.Length - position < 4 ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(_pages.Span(_report.Offset + position, 4));
-        if (length < fixedSize || length > _report.Length - position - 4 || length > int.MaxValue) throw _pages.Damaged("its list of keys left out is cut short");
+        uint length = _report.Count - position < 4 ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(_pages.Span(_report.Offset + position, 4));
+        if (length < fixedSize || length > _report.Count - position - 4 || length > int.MaxValue) throw _pages.Damaged("its list of keys left out is cut short");
         ReadOnlySpan<byte> row = _pages.Span(_report.Offset + position + 4, (int)length);
         int source = BinaryPrimitives.ReadUInt16BigEndian(row);
         int remark = row[3];
@@ -199,7 +205,7 @@ public sealed partial class Manifest : IDisposable
         ulong size = _size[entry];
         if (size < ManifestFormat.SizeOverflow) return (long)size;
 
-        int low = 0, high = (int)(_sizeOverflow.Length / ManifestFormat.SizeOverflowRowSize) - 1;
+        int low = 0, high = (int)(_sizeOverflow.Count / ManifestFormat.SizeOverflowRowSize) - 1;
         while (low <= high)
         {
             int middle = (low + high) >>> 1;
@@ -232,7 +238,7 @@ public sealed partial class Manifest : IDisposable
 
     ReadOnlySpan<byte> Heap(ulong offset, ulong length, int limit)
     {
-        if (length > (ulong)limit || offset > (ulong)_heap.Length || length > (ulong)_heap.Length - offset)
+        if (length > (ulong)limit || offset > (ulong)_heap.Count || length > (ulong)_heap.Count - offset)
             throw _pages.Damaged("a version tag or link target lies outside its section");
         return _pages.Span(_heap.Offset + (long)offset, (int)length);
     }
@@ -244,6 +250,13 @@ public sealed partial class Manifest : IDisposable
         if (prefix >= path.Length) throw _pages.Damaged("a file lies outside its source's sub-path");
         return path[prefix..];
     }
+
+    /// <summary>
+    /// Checks everything, not only what is read: every page, the id, the tree, and every node and block id against the
+    /// recipe it follows from. For manifests that come from elsewhere; takes about 2 µs per entry.
+    /// </summary>
+    /// <exception cref="ManifestException">What is wrong.</exception>
+    public void Verify(CancellationToken cancellation) => new ManifestVerifier(this, _pages).Run(cancellation);
 
     public void Dispose() => _pages.Dispose();
 }

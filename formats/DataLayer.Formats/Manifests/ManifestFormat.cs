@@ -4,8 +4,8 @@ namespace DataLayer.Formats;
 /// Layout of a manifest file, all integers little endian:
 /// <code>
 /// header          128 bytes: magic, version, lengths, snapshot id, checksums
-/// section table   48 bytes per section: id, width, offset, length, base, scale
-/// sections        each at a multiple of 8
+/// section table   48 bytes per section: id, width, stride, offset, count, base, scale
+/// sections        bytes at a multiple of 8; columns that are read together interleaved in rows
 /// 8 zero bytes    so that a column's last value can be read as 8 bytes
 /// page checksums  CRC-32C of each 16 KiB of the file, header and this table left out
 /// </code>
@@ -68,46 +68,57 @@ internal enum Section : uint
     Meta = 1,
     /// <summary>Rows of <see cref="EntryClass"/>.</summary>
     Classes = 2,
+
+    /// <summary>Per entry, in one row with the next three: row in Classes.</summary>
+    Class = 3,
     /// <summary>Per entry: bytes of a file or link target, number of a directory.</summary>
-    Size = 3,
+    Size = 4,
     /// <summary>Per entry: mtime, sign bit flipped so that order is unsigned.</summary>
-    Mtime = 4,
-    /// <summary>Per entry: row in Classes.</summary>
-    Class = 5,
+    Mtime = 5,
     /// <summary>Per entry: node id.</summary>
     Node = 6,
-    /// <summary>Per entry: first eight bytes of the version tag, or its offset in Heap.</summary>
+
+    /// <summary>Per entry, in one row with the next: first eight bytes of the version tag, or its offset in Heap.</summary>
     TagA = 7,
     /// <summary>Per entry: last eight bytes of the version tag, or its length.</summary>
     TagB = 8,
-    /// <summary>Per block of names, and one more: offset in Names.</summary>
-    NameBlock = 9,
+
+    /// <summary>Per block of 16 names, and one more, in one row with the next: offset in Names.</summary>
+    NameOffset = 9,
+    /// <summary>Per block: eight bytes of its first name, big endian, behind what all names of that one's directory share.</summary>
+    NameFence = 10,
     /// <summary>Per block: length and bytes of the first name; then per name shared prefix, length of the rest, the rest.</summary>
-    Names = 10,
-    /// <summary>Per directory number, and one more: its first child, or where it would be.</summary>
-    DirectoryFirst = 11,
-    /// <summary>Per directory number: its entry.</summary>
-    DirectoryEntry = 12,
+    Names = 11,
+
+    /// <summary>Per directory number, and one more, in one row with the next two: its first child, or where it would be.</summary>
+    DirectoryFirst = 12,
+    /// <summary>Per directory: its entry.</summary>
+    DirectoryEntry = 13,
+    /// <summary>Per directory: bytes that all its children's names begin with.</summary>
+    DirectoryShared = 14,
+
     /// <summary>Open-addressing table over node ids: entries in the order of their ids, 0 for none.</summary>
-    NodeTable = 13,
+    NodeTable = 15,
     /// <summary>Rows (entry u32, size u64), by entry.</summary>
-    SizeOverflow = 14,
-    /// <summary>Per block of 16 entries: 1 + the pack begun last before it, 0 for none.</summary>
-    BlockPack = 15,
+    SizeOverflow = 16,
+
+    /// <summary>Per block of 16 entries, in one row with the next two: 1 + the pack begun last before it, 0 for none.</summary>
+    BlockPack = 17,
     /// <summary>Per block: bytes of that pack before it.</summary>
-    BlockOffset = 16,
+    BlockOffset = 18,
     /// <summary>Per block: files of that pack before it.</summary>
-    BlockUnit = 17,
+    BlockUnit = 19,
+
     /// <summary>Rows (id 32 bytes, first entry u32, files u32, length u64).</summary>
-    Packs = 18,
+    Packs = 20,
     /// <summary>Packs in the order of their ids.</summary>
-    PackIndex = 19,
+    PackIndex = 21,
     /// <summary>Rows (first 4 bytes of the recipe u32, entry u32) of the large files, in that order.</summary>
-    LargeIndex = 20,
+    LargeIndex = 22,
     /// <summary>Version tags that are not 16 bytes or 32 hex digits, and link targets.</summary>
-    Heap = 21,
+    Heap = 23,
     /// <summary>Keys left out: length of the row u32, source u16, rule, length of the remark, remark, key.</summary>
-    Report = 22,
+    Report = 24,
 }
 
 /// <summary>How a version tag lies in the two tag columns; the values are on disk.</summary>

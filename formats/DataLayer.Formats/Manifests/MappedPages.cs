@@ -30,6 +30,9 @@ internal sealed unsafe class MappedPages : IDisposable
     internal string Path { get; }
     internal long Length => _length;
 
+    /// <summary>Bytes covered by page checksums, the header's among them.</summary>
+    internal long VerifiedLength => _checksums;
+
     MappedPages(string path, MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
     {
         Path = path;
@@ -99,10 +102,11 @@ internal sealed unsafe class MappedPages : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal ulong Word(long offset, int width)
     {
-        if (_verified[offset >> PageShift] == 0) VerifyPage(offset >> PageShift);
-        long last = (offset + width - 1) >> PageShift;
-        if (_verified[last] == 0) VerifyPage(last);
-        // A page index within _verified lies before the checksum table; the column's end + 8 was checked at open.
+        byte[] verified = _verified;
+        long first = offset >> PageShift, last = (offset + width - 1) >> PageShift;
+        if ((ulong)first >= (ulong)verified.Length || verified[first] == 0) VerifyPage(first);
+        if ((ulong)last >= (ulong)verified.Length || verified[last] == 0) VerifyPage(last);
+        // The page is one of a mapping not disposed by the lines above; the column's end + 8 was checked at open.
         return BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_start + offset, 8));
     }
 
@@ -113,6 +117,7 @@ internal sealed unsafe class MappedPages : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     void VerifyPage(long page)
     {
+        if (page < 0 || page >= _verified.Length) throw Disposed();
         long start = Math.Max(page << PageShift, ManifestFormat.HeaderSize);
         long end = Math.Min((page + 1) << PageShift, _checksums);
         // Both ends lie in the mapping: page < _verified.Length, and the table behind it was checked at open.
@@ -125,10 +130,12 @@ internal sealed unsafe class MappedPages : IDisposable
 
     void CheckRange(long offset, long length)
     {
-        if (_length == 0) throw new ObjectDisposedException(nameof(Manifest), $"Manifest '{Path}' was disposed.");
+        if (_length == 0) throw Disposed();
         if (offset < 0 || length < 0 || offset > _length - length)
             throw Damaged($"a reference to bytes {offset}..{offset + length} lies outside the file");
     }
+
+    ObjectDisposedException Disposed() => new(nameof(Manifest), $"Manifest '{Path}' was disposed.");
 
     public void Dispose()
     {

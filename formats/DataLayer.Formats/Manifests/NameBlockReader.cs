@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace DataLayer.Formats;
 
 /// <summary>Front-coded names of one block, read forward.</summary>
@@ -11,6 +13,16 @@ internal ref struct NameBlockReader(MappedPages pages, ReadOnlySpan<byte> block)
     /// <summary>The first name of a block.</summary>
     internal readonly ReadOnlySpan<byte> Head =>
         !_rest.IsEmpty && _rest[0] < _rest.Length ? _rest.Slice(1, _rest[0]) : throw CutShort();
+
+    /// <summary>Eight bytes of a name from <paramref name="shared"/> on, padded with zeros; in the order of the names.</summary>
+    internal static ulong Fence(ReadOnlySpan<byte> name, int shared)
+    {
+        ReadOnlySpan<byte> rest = name[Math.Min(shared, name.Length)..];
+        if (rest.Length >= 8) return BinaryPrimitives.ReadUInt64BigEndian(rest);
+        ulong fence = 0;
+        foreach (byte b in rest) fence = (fence << 8) | b;
+        return fence << (8 * (8 - rest.Length) & 63);
+    }
 
     /// <summary>Steps to the next name: it begins with the first <paramref name="shared"/> bytes of the one before.</summary>
     internal void Next(out int shared, out ReadOnlySpan<byte> suffix)

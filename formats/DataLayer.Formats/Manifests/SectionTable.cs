@@ -3,14 +3,19 @@ using System.Buffers.Binary;
 namespace DataLayer.Formats;
 
 /// <summary>One row of a manifest's section table.</summary>
-internal readonly record struct SectionRow(Section Id, int Width, long Offset, long Length, ulong Origin, ulong Scale)
+/// <param name="Width">Bytes of a column's values; 0 for constant columns and for plain bytes.</param>
+/// <param name="Stride">Bytes from one value to the next.</param>
+/// <param name="Offset">Of the first value or byte in the file.</param>
+/// <param name="Count">Values, or bytes.</param>
+internal readonly record struct SectionRow(Section Id, int Width, int Stride, long Offset, long Count, ulong Origin, ulong Scale)
 {
     internal void Write(Span<byte> row)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(row, (uint)Id);
-        BinaryPrimitives.WriteInt32LittleEndian(row[4..], Width);
+        BinaryPrimitives.WriteUInt16LittleEndian(row[4..], (ushort)Width);
+        BinaryPrimitives.WriteUInt16LittleEndian(row[6..], (ushort)Stride);
         BinaryPrimitives.WriteInt64LittleEndian(row[8..], Offset);
-        BinaryPrimitives.WriteInt64LittleEndian(row[16..], Length);
+        BinaryPrimitives.WriteInt64LittleEndian(row[16..], Count);
         BinaryPrimitives.WriteUInt64LittleEndian(row[24..], Origin);
         BinaryPrimitives.WriteUInt64LittleEndian(row[32..], Scale);
         row[40..ManifestFormat.SectionRowSize].Clear();
@@ -18,7 +23,8 @@ internal readonly record struct SectionRow(Section Id, int Width, long Offset, l
 
     internal static SectionRow Read(ReadOnlySpan<byte> row) => new(
         (Section)BinaryPrimitives.ReadUInt32LittleEndian(row),
-        BinaryPrimitives.ReadInt32LittleEndian(row[4..]),
+        BinaryPrimitives.ReadUInt16LittleEndian(row[4..]),
+        BinaryPrimitives.ReadUInt16LittleEndian(row[6..]),
         BinaryPrimitives.ReadInt64LittleEndian(row[8..]),
         BinaryPrimitives.ReadInt64LittleEndian(row[16..]),
         BinaryPrimitives.ReadUInt64LittleEndian(row[24..]),
@@ -33,6 +39,7 @@ internal sealed class SectionTable
 {
     readonly Dictionary<Section, SectionRow> _rows = [];
     readonly MappedPages _pages;
+    readonly long _end;
 
     internal SnapshotId Id { get; }
 
@@ -57,42 +64,54 @@ internal sealed class SectionTable
         pages.EnableVerification(checksums);
 
         int count = BinaryPrimitives.ReadInt32LittleEndian(header[ManifestFormat.SectionCountAt..]);
-        long sectionsEnd = checksums - ManifestFormat.TrailingZeros;
-        if (count < 0 || count > (sectionsEnd - ManifestFormat.HeaderSize) / ManifestFormat.SectionRowSize)
+        _end = checksums - ManifestFormat.TrailingZeros;
+        if (count < 0 || count > (_end - ManifestFormat.HeaderSize) / ManifestFormat.SectionRowSize)
             throw pages.Damaged("its section table lies outside the file");
         for (int i = 0; i < count; i++)
         {
             SectionRow row = SectionRow.Read(pages.Span(ManifestFormat.HeaderSize + (long)i * ManifestFormat.SectionRowSize, ManifestFormat.SectionRowSize));
-            if (row.Offset < ManifestFormat.HeaderSize || row.Length < 0 || row.Offset > sectionsEnd - row.Length || row.Width is < 0 or > 8)
-                throw pages.Damaged($"section {row.Id} lies outside the file");
             if (!_rows.TryAdd(row.Id, row)) throw pages.Damaged($"section {row.Id} occurs twice");
         }
     }
 
-    internal SectionRow this[Section id] =>
+    SectionRow this[Section id] =>
         _rows.TryGetValue(id, out SectionRow row) ? row : throw _pages.Damaged($"section {id} is missing");
+
+    /// <summary>A section of plain bytes: its <see cref="SectionRow.Count"/> bytes lie within the file.</summary>
+    internal SectionRow Bytes(Section id)
+    {
+        SectionRow row = this[id];
+        CheckExtent(row, 1, 1);
+        return row;
+    }
 
     /// <summary>A section of rows of a fixed size.</summary>
     internal SectionRow Rows(Section id, int rowSize, int count)
     {
-        SectionRow row = this[id];
-        if (row.Length != (long)count * rowSize) throw _pages.Damaged($"section {id} has the wrong length");
+        SectionRow row = Bytes(id);
+        if (row.Count != (long)count * rowSize) throw _pages.Damaged($"section {id} has the wrong length");
         return row;
     }
 
     internal Column Column(Section id, int count)
     {
-        SectionRow row = this[id];
-        if (row.Length != (long)count * row.Width) throw _pages.Damaged($"section {id} has the wrong length");
-        return new Column(_pages, row.Offset, row.Width, count, row.Origin, row.Scale);
+        if (this[id].Count != count) throw _pages.Damaged($"section {id} has the wrong length");
+        return ColumnOfAnyLength(id);
     }
 
-    /// <summary>A column whose number of rows follows from its length.</summary>
     internal Column ColumnOfAnyLength(Section id)
     {
         SectionRow row = this[id];
-        if (row.Width == 0 || row.Length / row.Width > int.MaxValue || row.Length % row.Width != 0)
-            throw _pages.Damaged($"section {id} has the wrong length");
-        return new Column(_pages, row.Offset, row.Width, (int)(row.Length / row.Width), row.Origin, row.Scale);
+        if (row.Width > 8 || row.Count > int.MaxValue) throw _pages.Damaged($"section {id} is impossible");
+        if (row.Width > 0) CheckExtent(row, row.Width, row.Stride);
+        return new Column(_pages, row.Offset, row.Width, row.Stride, (int)row.Count, row.Origin, row.Scale);
+    }
+
+    void CheckExtent(SectionRow row, int width, int stride)
+    {
+        // In this order nothing overflows: the count is at most the file's length, and the stride 16 bits.
+        bool fits = row.Offset >= ManifestFormat.HeaderSize && row.Offset <= _end && row.Count >= 0 && row.Count <= _end
+            && (row.Count == 0 || (row.Count - 1) * stride + width <= _end - row.Offset);
+        if (!fits) throw _pages.Damaged($"section {row.Id} lies outside the file");
     }
 }

@@ -1,0 +1,56 @@
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace DataLayer.Fuse;
+
+/// <summary>
+/// A mounted connection that is not being served: its descriptors, and what INIT settled once that is done. One process can
+/// mount and another serve, and a process that keeps the descriptors (a holder) can give them to a successor when the serving
+/// one dies. <see cref="FuseConnection.Attach"/> takes it over.
+/// </summary>
+/// <remarks>
+/// A request that a dead process had read belongs to the descriptor it was read from: it is sent again only while somebody
+/// keeps that descriptor, so a holder makes all clones and keeps every one. None may leak into a client, which would wait for
+/// itself.
+/// </remarks>
+/// <param name="Devices">Descriptors of /dev/fuse: the first one is the mount's own, the others are clones of it. Owned by this object until it is attached.</param>
+/// <param name="Negotiation">Null: INIT waits in the first descriptor.</param>
+/// <param name="MountPoint">Absolute path; need not exist in the namespace of who serves.</param>
+/// <param name="ConnectionId">N of /sys/fs/fuse/connections/N.</param>
+public sealed record FuseHandover(IReadOnlyList<SafeFileHandle> Devices, FuseNegotiation? Negotiation, string MountPoint, int ConnectionId) : IDisposable
+{
+    /// <summary>Mounts, and leaves INIT to who serves.</summary>
+    /// <param name="mountPoint">An existing directory.</param>
+    /// <exception cref="FuseException">One line that names the path and the remedy.</exception>
+    /// <exception cref="ArgumentException">A bad option.</exception>
+    public static FuseHandover Mount(string mountPoint, FuseOptions options)
+    {
+        options.Validate();
+        string path = MountPath.Resolve(mountPoint);
+        FuseTransports.Prepare(options);
+        FuseDevice device = FuseMounter.Mount(path, options);
+        if (MountTable.TopAt(Encoding.UTF8.GetBytes(path)) is { } entry) return new FuseHandover([device.Handle], null, path, entry.Minor);
+        device.Dispose();
+        throw new FuseException($"The mount on {path} vanished while it was made.", Errno.ENOTCONN);
+    }
+
+    /// <summary>Answers INIT and makes the clones, for a holder that serves nothing itself.</summary>
+    /// <returns>The same connection, ready to be served by read and write; io_uring is not taken, because rings cannot be handed over.</returns>
+    public FuseHandover Initialize(FuseOptions options)
+    {
+        if (Negotiation is not null) return this;
+        FuseDevice device = new(Devices[0]);
+        FuseInitIn offer = FuseHandshake.Receive(device, out ulong unique);
+        FuseNegotiation settled = FuseHandshake.Negotiate(offer, options, ioUring: false);
+        FuseHandshake.Reply(device, unique, FuseHandshake.Answer(settled, options));
+        ReadAhead.Raise(ConnectionId, options);
+        List<SafeFileHandle> all = [device.Handle];
+        while (all.Count < options.Threads && device.TryClone() is { } clone) all.Add(clone.Handle);
+        return this with { Devices = all, Negotiation = settled };
+    }
+
+    public void Dispose()
+    {
+        foreach (SafeFileHandle device in Devices) device.Dispose();
+    }
+}

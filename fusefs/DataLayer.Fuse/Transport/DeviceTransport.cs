@@ -1,0 +1,39 @@
+namespace DataLayer.Fuse;
+
+/// <summary>
+/// read(2) and writev(2) on /dev/fuse. With clones each thread has a descriptor of its own, and with it a list of requests
+/// in progress that no other thread locks; an answer goes to the descriptor that the request came from.
+/// </summary>
+sealed class DeviceTransport : FuseTransport
+{
+    readonly List<DeviceWorker> _workers = [];
+    readonly List<FuseDevice> _clones = [];
+
+    /// <param name="devices">The connection's descriptor and clones of it, each of which is served: requests may wait in any.</param>
+    /// <param name="clone">Make clones until each thread has one, as far as that is possible.</param>
+    public DeviceTransport(FuseSession session, FuseDevice[] devices, int threads, bool clone)
+    {
+        for (int i = 0; i < Math.Max(threads, devices.Length); i++)
+        {
+            FuseDevice own = i < devices.Length ? devices[i] : devices[0];
+            if (clone && i >= devices.Length)
+            {
+                if (devices[0].TryClone() is { } copy) _clones.Add(own = copy);
+                else clone = false;
+            }
+            _workers.Add(new DeviceWorker(session, i, own));
+        }
+        Kind = clone ? FuseTransportKind.ClonedDescriptors : FuseTransportKind.SingleDescriptor;
+    }
+
+    public override FuseTransportKind Kind { get; }
+
+    public override IReadOnlyList<FuseWorker> Workers => _workers;
+
+    public override void Start() => StartThreads([.. _workers.Select(static worker => ($"fuse-{worker.Index}", (Action)worker.Run))]);
+
+    public override void Dispose()
+    {
+        foreach (FuseDevice clone in _clones) clone.Dispose();
+    }
+}
