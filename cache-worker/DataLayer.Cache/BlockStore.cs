@@ -26,7 +26,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     readonly PageCacheAhead _pageCache;
     long _badChecksums, _synced;
     long _suspendedUntil = long.MinValue;
-    int _warnedOfDisk;
+    int _warnedOfDisk, _closed;
     StoreSpace _lastSpace;
 
     BlockStore(BlockStoreOptions options, StorePaths paths)
@@ -192,6 +192,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     /// <param name="discard">Lets go of what is not written yet, as a killed process would.</param>
     internal async ValueTask CloseAsync(bool discard)
     {
+        if (Interlocked.Exchange(ref _closed, 1) != 0) return;
         while (Table.TryDropOldest()) { }
         _writer.Stop(discard);
         _sync.Dispose();

@@ -12,7 +12,10 @@ public sealed class LargeFileTests
     {
         FileLocation file = snapshot.Files[0];
         for (long at = 0; at < file.Length; at += piece)
-            Assert.True(snapshot.Content(file, at, piece).AsSpan().SequenceEqual(await DatasetReaderTests.ReadAsync(reader, file, at, piece)), $"at {at}");
+        {
+            byte[] bytes = await DatasetReaderTests.ReadAsync(reader, file, at, piece);
+            Assert.True(snapshot.Content(file, at, piece).AsSpan().SequenceEqual(bytes), $"at {at}");
+        }
     }
 
     [Fact]

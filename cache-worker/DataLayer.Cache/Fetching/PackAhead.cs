@@ -1,5 +1,3 @@
-using DataLayer.Formats;
-
 namespace DataLayer.Cache;
 
 /// <summary>
