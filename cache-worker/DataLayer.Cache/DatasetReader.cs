@@ -110,8 +110,8 @@ public sealed class DatasetReader : IAsyncDisposable
             if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
 
             if (block != null && !await _store.AdmitAsync(_registration, block, unit.Index, cancellation)) block = null;
-            Fetch fetch = JoinOrStart(file, block, unit);
-            if (file.IsPacked && block != null) _queue.Fill(block, file.Pack, _store);
+            Fetch fetch = JoinOrStart(file, block, unit, out bool started);
+            if (started && file.IsPacked && block != null) _queue.Fill(block, file.Pack, _store);
             try
             {
                 switch (await fetch.Completion.WaitAsync(patience.Remaining, cancellation))
@@ -157,7 +157,7 @@ public sealed class DatasetReader : IAsyncDisposable
         }
     }
 
-    Fetch JoinOrStart(in FileLocation file, BlockFile? block, in Unit unit)
+    Fetch JoinOrStart(in FileLocation file, BlockFile? block, in Unit unit, out bool started)
     {
         for (; ; )
         {
@@ -166,12 +166,14 @@ public sealed class DatasetReader : IAsyncDisposable
             {
                 if (!running.IsStarted) running.Queue.Demand(running);
                 running.IsDemanded = true;
+                started = false;
                 return running;
             }
             Fetch fetch = new(_queue, file, block, unit, 1, demanded: true);
             fetch.TryAddReference();
             if (!_store.Table.TryAdd(fetch)) continue;
             _queue.Demand(fetch);
+            started = true;
             return fetch;
         }
     }
