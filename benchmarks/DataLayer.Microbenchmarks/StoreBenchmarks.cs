@@ -56,7 +56,7 @@ public class StoreBenchmarks
     public int WholeFile() => Expect(_reader.TryRead(_files[_next++ % Files], 0, _buffer.AsSpan(0, Size)));
 
     [Benchmark]
-    public int WholeFileAsync() => Expect(_reader.ReadAsync(_files[_next++ % Files], 0, _buffer.AsMemory(0, Size), CancellationToken.None).Result);
+    public async ValueTask<int> WholeFileAsync() => Expect(await _reader.ReadAsync(_files[_next++ % Files], 0, _buffer.AsMemory(0, Size), CancellationToken.None));
 
     /// <summary>A piece of a unit that was checked before.</summary>
     [Benchmark]
