@@ -23,9 +23,10 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     readonly BlockSync _sync;
     readonly BlockWriter _writer;
     readonly StoreAttachment _attachment;
+    readonly PageCacheAhead _pageCache;
     long _badChecksums, _synced;
     long _suspendedUntil = long.MinValue;
-    int _warnedOfDisk;
+    int _warnedOfDisk, _closed;
     StoreSpace _lastSpace;
 
     BlockStore(BlockStoreOptions options, StorePaths paths)
@@ -38,6 +39,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         _sync.Synced += _ => Interlocked.Increment(ref _synced);
         _writer = new BlockWriter(Table, _sync, this);
         _attachment = new StoreAttachment(paths, options, this);
+        _pageCache = new PageCacheAhead(() => Space.Used);
     }
 
     /// <summary>A complete block file that a power loss can no longer take away.</summary>
@@ -45,6 +47,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
 
     internal FetchBuffers Buffers { get; }
     internal FetchTable Table { get; }
+    internal PageCacheAhead PageCache => _pageCache;
     internal BlockWriter Writer => _writer;
     internal ref long BadChecksums => ref _badChecksums;
     internal StoreAttachment Attachment => _attachment;
@@ -152,7 +155,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
             return null;
         }
         if (granted is not { } grant) return null;
-        BlockFile? block = BlockFile.Open(_paths, spec, directory, grant, out int errno);
+        BlockFile? block = BlockFile.Open(_paths, spec, directory, grant, _pageCache, out int errno);
         if (block != null)
         {
             _open.Add(block);
@@ -189,6 +192,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     /// <param name="discard">Lets go of what is not written yet, as a killed process would.</param>
     internal async ValueTask CloseAsync(bool discard)
     {
+        if (Interlocked.Exchange(ref _closed, 1) != 0) return;
         while (Table.TryDropOldest()) { }
         _writer.Stop(discard);
         _sync.Dispose();

@@ -16,6 +16,7 @@ public sealed class DatasetReader : IAsyncDisposable
     readonly ReadStatistics _statistics = new();
     readonly FetchQueue _queue;
     readonly ReadAhead _ahead;
+    readonly PackAhead _packsAhead;
     static int _numbers;
     volatile bool _disposed;
 
@@ -31,6 +32,7 @@ public sealed class DatasetReader : IAsyncDisposable
         _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, sources, _statistics, options.ReadDeadline);
         _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())));
         _ahead = new ReadAhead(store, _queue, _registration);
+        _packsAhead = new PackAhead(store, layout, _queue, _registration);
         store.Register(_registration);
     }
 
@@ -60,6 +62,7 @@ public sealed class DatasetReader : IAsyncDisposable
             }
             block.Touched = true;
             if (block.ReadAhead is { } trigger) trigger.Passed(offset + length);
+            if (file.IsPacked && block.NoteRead(file.Unit)) _packsAhead.Passing(file.Pack);
         }
         finally
         {
@@ -84,6 +87,7 @@ public sealed class DatasetReader : IAsyncDisposable
         Patience patience = new(_options.ReadDeadline);
         bool fetched = false;
         BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
+        if (file.IsPacked && block != null && block.NoteRead(file.Unit)) _packsAhead.Passing(file.Pack);
         if (!file.IsPacked) await _ahead.MissedAsync(file, block, offset, length, cancellation);
         for (int done = 0; done < length;)
         {
@@ -106,8 +110,8 @@ public sealed class DatasetReader : IAsyncDisposable
             if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
 
             if (block != null && !await _store.AdmitAsync(_registration, block, unit.Index, cancellation)) block = null;
-            Fetch fetch = JoinOrStart(file, block, unit);
-            if (file.IsPacked && block is { IsReadOnly: false } && !_store.IsSuspended && block.TryBeginFill()) _queue.Fill(new PackFill(_queue, block, _layout.GetPackFiles(file.Pack), _store.Table, _store.Writer));
+            Fetch fetch = JoinOrStart(file, block, unit, out bool started);
+            if (started && file.IsPacked && block != null) _queue.Fill(block, file.Pack, _store);
             try
             {
                 switch (await fetch.Completion.WaitAsync(patience.Remaining, cancellation))
@@ -153,7 +157,7 @@ public sealed class DatasetReader : IAsyncDisposable
         }
     }
 
-    Fetch JoinOrStart(in FileLocation file, BlockFile? block, in Unit unit)
+    Fetch JoinOrStart(in FileLocation file, BlockFile? block, in Unit unit, out bool started)
     {
         for (; ; )
         {
@@ -162,12 +166,14 @@ public sealed class DatasetReader : IAsyncDisposable
             {
                 if (!running.IsStarted) running.Queue.Demand(running);
                 running.IsDemanded = true;
+                started = false;
                 return running;
             }
             Fetch fetch = new(_queue, file, block, unit, 1, demanded: true);
             fetch.TryAddReference();
             if (!_store.Table.TryAdd(fetch)) continue;
             _queue.Demand(fetch);
+            started = true;
             return fetch;
         }
     }

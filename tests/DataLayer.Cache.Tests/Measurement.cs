@@ -5,8 +5,9 @@ using DataLayer.Formats;
 namespace DataLayer.Cache.Tests;
 
 /// <summary>
-/// <c>measure FOLDER FILES EPOCHS LATENCY_MS BYTES_PER_S CACHE_FRACTION</c>: epochs of a training-like data set through a
-/// source that answers after a latency and shares a link, one line for each epoch.
+/// <c>measure FOLDER FILES EPOCHS LATENCY_MS BYTES_PER_S CACHE_FRACTION [order]</c>: epochs of a training-like data set
+/// (FILES 0: one large file) through a source that answers after a latency and shares a link, by 8 readers in random order
+/// or one in listing order; one line for each epoch.
 /// </summary>
 internal static class Measurement
 {
@@ -30,7 +31,7 @@ internal static class Measurement
             long garbage = GC.GetTotalAllocatedBytes();
             TimeSpan cpu = Process.GetCurrentProcess().TotalProcessorTime;
             Stopwatch watch = Stopwatch.StartNew();
-            long bytes = files == 0 ? await SequentialAsync(reader, snapshot.Files[0]) : await EpochAsync(reader, snapshot, epoch);
+            long bytes = files == 0 ? await SequentialAsync(reader, snapshot.Files[0]) : await EpochAsync(reader, snapshot, epoch, inOrder: args.Length > 6);
             double seconds = watch.Elapsed.TotalSeconds;
             ReadCounters after = reader.Counters;
             long reads = after.SourceReads - before.SourceReads;
@@ -50,13 +51,13 @@ internal static class Measurement
         return at;
     }
 
-    static async Task<long> EpochAsync(DatasetReader reader, FakeSnapshot snapshot, int seed)
+    static async Task<long> EpochAsync(DatasetReader reader, FakeSnapshot snapshot, int seed, bool inOrder)
     {
         int[] order = [.. Enumerable.Range(0, snapshot.Files.Count)];
-        new Random(seed).Shuffle(order);
+        if (!inOrder) new Random(seed).Shuffle(order);
         int next = -1;
         long bytes = 0;
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        await Task.WhenAll(Enumerable.Range(0, inOrder ? 1 : 8).Select(_ => Task.Run(async () =>
         {
             byte[] buffer = new byte[1 << 20];
             for (int i; (i = Interlocked.Increment(ref next)) < order.Length;)

@@ -44,7 +44,8 @@ public sealed class PowerLossTests(ITestOutputHelper output)
             {
                 foreach (FileLocation file in snapshot.Files.Where(f => safe.Contains(f.BlockFile)))
                     await CompareAsync(reader, snapshot, file, 0, (int)file.Length, seed + round);
-                Assert.True(after.Reads == 0, $"a complete block was fetched again (seed {seed + round})");
+                // Reading in order also brings the packs behind them.
+                Assert.True(!after.ReadsOfFile.Keys.Any(i => safe.Contains(snapshot.Files[i].BlockFile)), $"a complete block was fetched again (seed {seed + round})");
                 survived += safe.Length;
                 foreach (FileLocation file in snapshot.Files)
                     for (long at = 0; at < file.Length; at += 100_000)

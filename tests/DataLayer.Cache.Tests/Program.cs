@@ -12,6 +12,7 @@ internal static class Program
     static async Task<int> Main(string[] args)
     {
         if (args[0] == "measure") return await Measurement.RunAsync(args[1..]);
+        if (args[0] == "measure-local") return await LocalMeasurement.RunAsync(args[1..]);
         string cache = args[0];
         long capacity = long.Parse(args[1], CultureInfo.InvariantCulture);
         FakeSnapshot snapshot = StoreProcess.SnapshotOf(int.Parse(args[2], CultureInfo.InvariantCulture));

@@ -75,8 +75,11 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
         Pump(inline: false);
     }
 
-    public void Fill(PackFill fill)
+    /// <summary>Brings the rest of a pack, unless that is under way.</summary>
+    public void Fill(BlockFile block, int pack, BlockStore store)
     {
+        if (block.IsReadOnly || store.IsSuspended || !block.TryBeginFill()) return;
+        PackFill fill = new(this, block, _layout.GetPackFiles(pack), _table, _writer);
         lock (_gate) _fills.Enqueue(fill);
         Pump(inline: false);
     }

@@ -13,12 +13,17 @@ internal sealed unsafe class BlockFile
 {
     const int Retired = int.MinValue;
 
+    // A file system without RWF_NOWAIT reads (tmpfs before 6.x, some network ones): asked once.
+    static volatile bool s_cannotTell;
+
     readonly int _data, _sums;
     readonly byte* _map;
     readonly nuint _mapLength;
     readonly ulong[] _verified;
     readonly bool[] _admitted;
     int _uses, _closeOnce, _filling, _missing, _syncing;
+    long _lastAdvice;
+    int _lastUnit = -2, _inOrder;
     volatile bool _broken;
 
     BlockFile(in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, int data, int sums, byte* map, nuint mapLength)
@@ -41,6 +46,19 @@ internal sealed unsafe class BlockFile
     /// <summary>Who granted it, and is told when it closes; not necessarily who decides by then.</summary>
     public IBlockDirectory Directory { get; }
     public BlockGrant Grant { get; }
+
+    /// <summary>Told when bytes come from the disk instead of memory.</summary>
+    public PageCacheAhead? PageCache { get; init; }
+
+    /// <summary>True at most once a second: the kernel was just told to read this file.</summary>
+    public bool TryBeginAdvice()
+    {
+        long now = Environment.TickCount64, last = Volatile.Read(ref _lastAdvice);
+        return now - last >= 1000 && Interlocked.CompareExchange(ref _lastAdvice, now, last) == last;
+    }
+
+    /// <summary>Bytes of it were on disk only, some time since it was opened.</summary>
+    public bool WasCold => Volatile.Read(ref _lastAdvice) != 0;
 
     /// <summary>Set by every read and cleared by the cache of open files: second chance before closing.</summary>
     public bool Touched;
@@ -72,7 +90,7 @@ internal sealed unsafe class BlockFile
     public bool IsBroken => _broken;
 
     /// <summary>Opens the two files of a block. Null and an errno when they are not there or not what the spec says (EINVAL).</summary>
-    public static BlockFile? Open(StorePaths paths, in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, out int errno)
+    public static BlockFile? Open(StorePaths paths, in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, PageCacheAhead? pageCache, out int errno)
     {
         int data = -1, sums = -1;
         errno = 0;
@@ -96,7 +114,7 @@ internal sealed unsafe class BlockFile
             nuint length = (nuint)Sidecar.FileLength(spec.Units);
             void* map = Libc.MMap(null, length, Libc.PROT_READ, Libc.MAP_SHARED, sums, 0);
             if ((nint)map == -1) { errno = Libc.LastError; return null; }
-            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length) { IsReadOnly = access == Libc.O_RDONLY };
+            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length) { IsReadOnly = access == Libc.O_RDONLY, PageCache = pageCache };
             data = sums = -1;
             return file;
         }
@@ -184,7 +202,7 @@ internal sealed unsafe class BlockFile
         if (!TryGetCrc(unit, out uint crc)) return false;
         if (destination.Length == unit.Length)
         {
-            if (Libc.ReadAt(_data, destination, unit.Start) == destination.Length && Crc32C.Compute(destination) == crc)
+            if (ReadData(destination, unit.Start) && Crc32C.Compute(destination) == crc)
             {
                 SetVerified(unit.Index);
                 return true;
@@ -192,11 +210,35 @@ internal sealed unsafe class BlockFile
         }
         else if (IsVerified(unit.Index) || Verify(unit, crc))
         {
-            if (Libc.ReadAt(_data, destination, unit.Start + offset) == destination.Length) return true;
+            if (ReadData(destination, unit.Start + offset)) return true;
         }
         Interlocked.Increment(ref badChecksums);
         MarkAbsent(unit);
         return false;
+    }
+
+    bool ReadData(Span<byte> destination, long offset)
+    {
+        int cached = s_cannotTell || PageCache == null ? 0 : Libc.ReadCached(_data, destination, offset);
+        if (cached == destination.Length) return true;
+        if (cached == -Libc.EOPNOTSUPP) s_cannotTell = true;
+        else if (PageCache != null && !s_cannotTell) PageCache.Cold(this, offset, destination.Length);
+        cached = Math.Max(0, cached);
+        return Libc.ReadAt(_data, destination[cached..], offset + cached) == destination.Length - cached;
+    }
+
+    /// <summary>
+    /// Notes that a file of the pack was read. True when so many were read in pack order that the next packs will be wanted.
+    /// Races only make it miss a step: it is a hint.
+    /// </summary>
+    public bool NoteRead(int unit)
+    {
+        int gap = unit - _lastUnit;
+        if (gap == 0) return false;
+        _lastUnit = unit;
+        // An empty file is never read: one may be left out.
+        _inOrder = gap is 1 or 2 ? _inOrder + 1 : 0;
+        return _inOrder == Math.Min(8, Spec.Units / 2);
     }
 
     /// <summary>Checks a present unit against its checksum unless this process has done so before.</summary>
@@ -218,7 +260,7 @@ internal sealed unsafe class BlockFile
         for (int done = 0; done < unit.Length;)
         {
             Span<byte> part = buffer[..Math.Min(buffer.Length, unit.Length - done)];
-            if (Libc.ReadAt(_data, part, unit.Start + done) != part.Length) return false;
+            if (!ReadData(part, unit.Start + done)) return false;
             crc = Crc32C.Compute(part, crc);
             done += part.Length;
         }

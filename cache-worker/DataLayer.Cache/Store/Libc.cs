@@ -8,7 +8,7 @@ namespace DataLayer.Cache;
 /// </summary>
 internal static unsafe partial class Libc
 {
-    public const int EPERM = 1, ENOENT = 2, EIO = 5, EAGAIN = 11, EACCES = 13, EEXIST = 17, EINVAL = 22, EMFILE = 24, ENOSPC = 28, EROFS = 30, EDQUOT = 122;
+    public const int ENOENT = 2, EIO = 5, EEXIST = 17, EINVAL = 22, ENOSPC = 28, EROFS = 30, EOPNOTSUPP = 95;
 
     // Values of x86-64 and arm64; the flags that differ between the two (O_DIRECTORY, O_NOFOLLOW) are not used.
     public const int O_RDONLY = 0, O_RDWR = 2, O_CREAT = 0x40, O_EXCL = 0x80, O_CLOEXEC = 0x80000, O_PATH = 0x200000;
@@ -32,6 +32,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "pwrite", SetLastError = true)]
     public static partial nint PWrite(int fd, byte* buffer, nuint count, long offset);
+
+    [LibraryImport("libc", EntryPoint = "preadv2", SetLastError = true)]
+    private static partial nint PReadV2(int fd, IoVector* vectors, int count, long offset, int flags);
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int FAdvise(int fd, long offset, long length, int advice);
 
     [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
     public static partial int FTruncate(int fd, long length);
@@ -92,6 +98,35 @@ internal static unsafe partial class Libc
     {
         FileLock range = new() { Type = type, Start = start, Length = length };
         return FCntl(fd, F_OFD_SETLK, &range) == 0;
+    }
+
+    struct IoVector
+    {
+        public byte* Base;
+        public nuint Length;
+    }
+
+    /// <summary>
+    /// Reads from memory only: the bytes at the start of the span that needed no disk (RWF_NOWAIT), or -errno; -EAGAIN when
+    /// there are none, -EOPNOTSUPP where the file system cannot tell.
+    /// </summary>
+    public static int ReadCached(int fd, Span<byte> destination, long offset)
+    {
+        const int RWF_NOWAIT = 8;
+        // Safe: the vector describes the pinned span.
+        fixed (byte* start = destination)
+        {
+            IoVector vector = new() { Base = start, Length = (nuint)destination.Length };
+            nint got = PReadV2(fd, &vector, 1, offset, RWF_NOWAIT);
+            return got < 0 ? -LastError : (int)got;
+        }
+    }
+
+    /// <summary>Tells the kernel to read a range into memory; a hint, so that a failure is none.</summary>
+    public static void WillNeed(int fd, long offset, long length)
+    {
+        const int POSIX_FADV_WILLNEED = 3;
+        _ = FAdvise(fd, offset, length, POSIX_FADV_WILLNEED);
     }
 
     /// <summary>Reads exactly the span, or fewer bytes at end of file. Returns the count, or -errno.</summary>

@@ -13,18 +13,21 @@ internal sealed class OwnedDirectory : IBlockDirectory
     static readonly TimeSpan HolderLimit = TimeSpan.FromMilliseconds(500);
     const int HangingHolders = 30_000;
 
+    // In the queue of those who need something evicted: a reader that would wait longer goes to the source.
+    static readonly TimeSpan EvictionLimit = TimeSpan.FromSeconds(1);
+
     readonly StorePaths _paths;
     readonly int _lock;
     readonly SpaceLedger _ledger;
     readonly long _reserve;
     readonly Action<string> _warn;
     readonly Dictionary<ulong, AdmittedSteps> _steps = [];
+    readonly SemaphoreSlim _evicting = new(1);
     readonly Lock _gate = new();
     long _evictions;
     int _registrationsVersion, _supersededVersion;
     bool _warnedOfReserve;
     long _noWaitBefore = long.MinValue;
-    Task? _asking;
     TaskCompletionSource _freed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     int _closed;
 
@@ -152,11 +155,32 @@ internal sealed class OwnedDirectory : IBlockDirectory
     /// <param name="take">Called under the lock: with false for what needs no room, with true when there is room.</param>
     async ValueTask<BlockGrant?> AdmitAsync(DatasetTag asker, long need, bool admit, Func<bool, BlockGrant?> take, CancellationToken cancellation)
     {
-        bool asked = false;
-        // Several askers may wait for the same space: who comes too late waits for the next, but not for ever.
-        long giveUp = Environment.TickCount64 + 2 * (long)HolderLimit.TotalMilliseconds;
-        // Each round makes progress: asks the mounts once, evicts, or waits until a holder has closed.
-        for (; ; )
+        lock (_gate)
+        {
+            if (_closed != 0) return null;
+            if (take(false) is { } there) return there;
+            if (!admit || need > _ledger.Capacity) return null;
+            if (Shortage(need) <= 0) return take(true);
+            // A full cache of one dataset: the common case, and nothing to wait for.
+            if (!IsStale && _ledger.Doomed == 0 && !_ledger.TryPickVictim(asker, need, out _)) return null;
+        }
+        // One at a time from here: what one evicts and waits for is not there for the next.
+        if (!await _evicting.WaitAsync(EvictionLimit, cancellation)) return null;
+        try
+        {
+            return await EvictAndTakeAsync(asker, need, take, cancellation);
+        }
+        finally
+        {
+            _evicting.Release();
+        }
+    }
+
+    async ValueTask<BlockGrant?> EvictAndTakeAsync(DatasetTag asker, long need, Func<bool, BlockGrant?> take, CancellationToken cancellation)
+    {
+        bool asked = false, waited = false;
+        // Each round makes progress: asks the mounts once, evicts, or waits once for holders to close.
+        for (int round = 0; round < 4; round++)
         {
             List<(BlockGrant Grant, BlockFileId Id)> victims = [];
             Task? wait = null;
@@ -164,28 +188,29 @@ internal sealed class OwnedDirectory : IBlockDirectory
             {
                 if (_closed != 0) return null;
                 if (take(false) is { } there) return there;
-                if (!admit || need > _ledger.Capacity) return null;
                 long shortage = Shortage(need);
                 if (shortage <= 0) return take(true);
-                if (_supersededVersion != _registrationsVersion && !asked)
+                shortage -= _ledger.Doomed;
+                if (IsStale && !asked)
                 {
                     asked = true;
-                    wait = _asking ??= Task.Run(FindSupersededAsync, CancellationToken.None);
+                    wait = Task.Run(FindSupersededAsync, CancellationToken.None);
+                }
+                else if (shortage <= 0)
+                {
+                    if (waited || Environment.TickCount64 < Volatile.Read(ref _noWaitBefore)) return null;
+                    waited = true;
+                    wait = _freed.Task.WaitAsync(HolderLimit, cancellation);
                 }
                 else
                 {
-                    shortage -= _ledger.Doomed;
                     while (shortage > 0 && _ledger.TryPickVictim(asker, need, out BlockGrant victim))
                     {
                         victims.Add((victim, Remove(victim, out long bytes)));
                         shortage -= bytes;
                     }
+                    if (victims.Count == 0) return null;
                     _evictions += victims.Count;
-                    if (victims.Count == 0)
-                    {
-                        if (shortage > 0 || Environment.TickCount64 >= giveUp || Environment.TickCount64 < _noWaitBefore) return null;
-                        wait = _freed.Task.WaitAsync(HolderLimit, cancellation);
-                    }
                 }
             }
             // Outside the lock: holders close their descriptors now and come back here to say so.
@@ -198,7 +223,10 @@ internal sealed class OwnedDirectory : IBlockDirectory
                 return null;
             }
         }
+        return null;
     }
+
+    bool IsStale => _supersededVersion != _registrationsVersion;
 
     /// <summary>Bytes missing for an admission, by the limit or by what must stay free on the disk.</summary>
     long Shortage(long need)
@@ -233,7 +261,6 @@ internal sealed class OwnedDirectory : IBlockDirectory
         {
             _ledger.SetSuperseded(blocks.Where((_, i) => !contained.Any(c => c[i])).Select(block => block.Grant));
             _supersededVersion = version;
-            _asking = null;
         }
     }
 

@@ -222,11 +222,12 @@ internal sealed class SpaceLedger(long capacity, Random random)
     /// <summary>The next block file to evict so that <paramref name="asker"/> may have <paramref name="need"/> bytes; false when it may not.</summary>
     public bool TryPickVictim(DatasetTag asker, long need, out BlockGrant victim)
     {
-        while (_superseded.TryDequeue(out var candidate))
+        while (_superseded.TryPeek(out var candidate))
         {
-            if (_rows[candidate.Row].Place < 0 || _rows[candidate.Row].Generation != candidate.Generation) continue;
             victim = GrantOf(candidate.Row);
-            if (!IsPinned(victim)) return true;
+            bool present = _rows[candidate.Row].Place >= 0 && _rows[candidate.Row].Generation == candidate.Generation;
+            if (present && !IsPinned(victim)) return true;
+            _superseded.Dequeue();
         }
         int own = IndexOf(asker);
         foreach (DatasetSpace idle in _datasets.Where(d => !d.IsActive && d.Rows.Count > 0 && d.Tag != asker).OrderBy(d => d.LastUse))
