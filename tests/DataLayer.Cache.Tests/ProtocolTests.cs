@@ -157,6 +157,8 @@ public sealed class ProtocolTests
             await reader.WarmAsync([.. old.Files.Select(f => f.Entry)], null, CancellationToken.None);
         await using DatasetReader currentReader = new(client, current, [source], new DatasetOptions { Name = "set" });
         await currentReader.WarmAsync([.. current.Files.Select(f => f.Entry)], null, CancellationToken.None);
+        // What is being forced to disk is closed only after that, which a disk may take its time for.
+        await Wait.Until(() => client.Statistics.SyncedBlockFiles == 8, "all packs are forced to disk");
         await using DatasetReader otherReader = new(owner, other, [source], new DatasetOptions { Name = "other" });
         await otherReader.WarmAsync([.. other.Files.Select(f => f.Entry)], null, CancellationToken.None);
         Assert.Equal(current.TotalBytes, current.Files.Sum(f => currentReader.CachedBytes(f)));

@@ -8,13 +8,13 @@ namespace DataLayer.Cache;
 /// </summary>
 internal sealed class OwnedDirectory : IBlockDirectory
 {
-    // For the space of what was just evicted: its holders close it within a message's way, or they hang; then nobody else
-    // waits for them for a while.
-    static readonly TimeSpan HolderLimit = TimeSpan.FromMilliseconds(500);
+    // For the space of what was just evicted: its holders close it within a message's way (a busy disk may keep an fsync of it
+    // for a second), or they hang; then nobody else waits for them for a while.
+    static readonly TimeSpan HolderLimit = TimeSpan.FromSeconds(2);
     const int HangingHolders = 30_000;
 
     // In the queue of those who need something evicted: a reader that would wait longer goes to the source.
-    static readonly TimeSpan EvictionLimit = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan EvictionLimit = TimeSpan.FromSeconds(3);
 
     readonly StorePaths _paths;
     readonly int _lock;

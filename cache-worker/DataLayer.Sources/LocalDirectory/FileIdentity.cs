@@ -5,9 +5,8 @@ namespace DataLayer.Sources.LocalDirectory;
 
 /// <summary>
 /// The identity of a version of a file beside its size: ctime, mtime and inode. ctime alone tells every change on a
-/// filesystem that keeps it; some network and FUSE filesystems do not, and there mtime does. An NFS server itself keeps
-/// it, so that its identities hold ctime alone. As a version tag: 16 bytes, the two times mixed into one (u64 LE), inode
-/// (u64 LE).
+/// filesystem that keeps it; some network and FUSE filesystems do not, and there mtime does. As a version tag: 16 bytes,
+/// the two times mixed into one (u64 LE), inode (u64 LE).
 /// </summary>
 /// <param name="Times">Differs whenever one of the two times does, and but for a chance of 2^-64 whenever both do.</param>
 internal readonly record struct FileIdentity(ulong Times, ulong Inode)
@@ -20,7 +19,11 @@ internal readonly record struct FileIdentity(ulong Times, ulong Inode)
     /// </summary>
     public const long SettledAfterNs = 2_000_000_000;
 
-    public FileIdentity(in Libc.Statx stat) : this(Mix(stat.Ctime.TotalNanoseconds, stat.Mtime.TotalNanoseconds), stat.Ino)
+    public FileIdentity(long ctimeNs, long mtimeNs, ulong inode) : this(Mix(ctimeNs, mtimeNs), inode)
+    {
+    }
+
+    public FileIdentity(in Libc.Statx stat) : this(stat.Ctime.TotalNanoseconds, stat.Mtime.TotalNanoseconds, stat.Ino)
     {
     }
 
@@ -28,11 +31,9 @@ internal readonly record struct FileIdentity(ulong Times, ulong Inode)
     static ulong Mix(long ctimeNs, long mtimeNs) => BitOperations.RotateLeft((ulong)ctimeNs * 0x9E3779B97F4A7C15, 32) ^ (ulong)mtimeNs;
 
     /// <summary>When the file last changed, as far as its times tell. A user may set mtime into the future, where it says nothing.</summary>
-    public static long LastChangeNs(in Libc.Statx stat)
-    {
-        long ctime = stat.Ctime.TotalNanoseconds, mtime = stat.Mtime.TotalNanoseconds;
-        return mtime > ctime && mtime <= NowNs ? mtime : ctime;
-    }
+    public static long LastChange(long ctimeNs, long mtimeNs) => mtimeNs > ctimeNs && mtimeNs <= NowNs ? mtimeNs : ctimeNs;
+
+    public static long LastChangeNs(in Libc.Statx stat) => LastChange(stat.Ctime.TotalNanoseconds, stat.Mtime.TotalNanoseconds);
 
     public byte[] ToTag()
     {

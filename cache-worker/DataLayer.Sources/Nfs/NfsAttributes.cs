@@ -21,12 +21,14 @@ internal readonly record struct NfsAttributes(
     NfsType Type, int Mode, long Uid, long Gid, long Size, ulong FileId, long MtimeNs, long CtimeNs)
 {
     /// <summary>
-    /// Change time and file id, as for a mounted directory. Version 4's change attribute is left out on purpose: servers
+    /// The two times and file id, as for a mounted directory. Version 4's change attribute is left out on purpose: servers
     /// may count it up for what is no change of the content (XFS before Linux 6.x: for the access time that our own
     /// reading sets), which would turn unchanged files into changed ones; and what it would add, changes within one tick
     /// of the server's clock, the rule of <see cref="FileIdentity.SettledAfterNs"/> covers.
     /// </summary>
-    public FileIdentity Identity => new((ulong)CtimeNs, FileId);
+    public FileIdentity Identity => new(CtimeNs, MtimeNs, FileId);
+
+    public long LastChangeNs => FileIdentity.LastChange(CtimeNs, MtimeNs);
 
     /// <summary>Since the epoch, clamped to what 64 bits hold (years 1677 to 2262).</summary>
     public static long Nanoseconds(long seconds, uint nanoseconds) => seconds switch

@@ -15,10 +15,20 @@ internal sealed class NfsFileReader(NfsClient client, SourceFile file, FileIdent
     public async Task ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellation)
     {
         bool fresh = false;
+        long waitedNs = 0;
         while (true)
         {
+            long startNs = FileIdentity.NowNs;
             byte[]? handle = await FindAsync(fresh, cancellation);
-            if (handle is not null && await TryReadAsync(handle, offset, destination, cancellation)) return;
+            if (handle is not null && await TryReadAsync(handle, offset, destination, cancellation) is { } changeNs)
+            {
+                long unsettledNs = FileIdentity.UnsettledForNs(changeNs, startNs);
+                // Once it was watched for the full time, a server's clock ahead of ours is no reason to wait on.
+                if (unsettledNs == 0 || waitedNs >= FileIdentity.SettledAfterNs) return;
+                await Task.Delay(TimeSpan.FromTicks(unsettledNs / 100 + TimeSpan.TicksPerMillisecond), cancellation);
+                waitedNs += unsettledNs;
+                continue;
+            }
             client.Handles.Remove(file.Key);
             if (fresh) throw client.Changed(file.Key);
             fresh = true;
@@ -38,22 +48,25 @@ internal sealed class NfsFileReader(NfsClient client, SourceFile file, FileIdent
         return found.Handle;
     }
 
-    async ValueTask<bool> TryReadAsync(byte[] handle, long offset, Memory<byte> destination, CancellationToken cancellation)
+    /// <returns>When the file last changed; null: this version is not there any more.</returns>
+    async ValueTask<long?> TryReadAsync(byte[] handle, long offset, Memory<byte> destination, CancellationToken cancellation)
     {
+        long changeNs = long.MinValue;
         while (!destination.IsEmpty)
         {
             ReadCall call = new(client.Protocol, handle, offset, destination);
             NfsStatus status = await client.CallAsync(call, deadline, cancellation);
-            if (status.IsStale()) return false;
+            if (status.IsStale()) return null;
             if (status != NfsStatus.Ok) throw client.Fault(status, "reading", file.Key);
             NfsAttributes after = call.Reply.Attributes ?? await client.AttributesAsync(handle, file.Key, deadline, cancellation);
-            if (!IsRecorded(after)) return false;
+            if (!IsRecorded(after)) return null;
+            changeNs = after.LastChangeNs;
             if (call.Count == 0)
                 throw new SourceException(SourceFault.Unavailable, $"{client.Display(file.Key)}: the server gives no bytes at offset {offset} of a file of {file.Size}.");
             offset += call.Count;
             destination = destination[call.Count..];
         }
-        return true;
+        return changeNs;
     }
 
     bool IsRecorded(in NfsAttributes attributes) =>

@@ -49,9 +49,6 @@ internal sealed class NfsSource : ISource
         if (!DirectoryTree.IsKey(file.Key) || !FileIdentity.TryParse(file.VersionTag, out FileIdentity recorded))
             throw new SourceException(SourceFault.Misconfigured, $"{_client.Display(file.Key)}: the snapshot was not made from this export; make a new one.");
 
-        long unsettledNs = FileIdentity.UnsettledForNs((long)recorded.Times, FileIdentity.NowNs);
-        if (unsettledNs > 0) await Task.Delay(TimeSpan.FromTicks(unsettledNs / 100 + TimeSpan.TicksPerMillisecond), cancellation);
-
         Deadline deadline = _client.NewDeadline();
         int piece = (await _client.RootAsync(deadline, cancellation)).MaxRead;
         // A file that is read in one piece is not read again soon; its handle's place is better given to a directory.

@@ -290,7 +290,7 @@ internal sealed class NfsWalk(NfsClient client, CancellationToken cancellation)
     /// </summary>
     static bool IsSettled(in SourceEntry file, in NfsAttributes attributes, Unsettled? seen)
     {
-        if (FileIdentity.UnsettledForNs(attributes.CtimeNs, FileIdentity.NowNs) == 0) return true;
+        if (FileIdentity.UnsettledForNs(attributes.LastChangeNs, FileIdentity.NowNs) == 0) return true;
         if (seen is not { } before) return false;
         return before.Round >= SettleRounds || (before.Entry.Size == file.Size && before.Entry.VersionTag.AsSpan().SequenceEqual(file.VersionTag));
     }
