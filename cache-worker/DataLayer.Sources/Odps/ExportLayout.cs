@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using DataLayer.Formats;
@@ -36,6 +38,29 @@ sealed class ExportLayout
 
     /// <summary>Files of exports that were not chosen.</summary>
     public int NotChosen { get; private set; }
+
+    /// <summary>Differs when anything of the listing does that the entries made from it depend on.</summary>
+    public Digest Id()
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> numbers = stackalloc byte[7 * 8];
+        foreach (SourceEntry entry in others.Concat(files.Select(file => file.Entry)))
+        {
+            Span<byte> rest = numbers;
+            foreach (long number in (ReadOnlySpan<long>)[entry.Key.Length, (long)entry.Kind, entry.Size, entry.MtimeNs, entry.Mode, entry.Uid, entry.Gid])
+            {
+                BinaryPrimitives.WriteInt64LittleEndian(rest, number);
+                rest = rest[8..];
+            }
+            hash.AppendData(numbers);
+            hash.AppendData(entry.Key);
+            // At most one of them, and the kind tells which.
+            hash.AppendData(BitConverter.GetBytes((entry.VersionTag ?? entry.LinkTarget ?? []).Length));
+            hash.AppendData(entry.VersionTag ?? entry.LinkTarget ?? []);
+        }
+        hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', notices.Append($"{Ignored} {NotChosen} {Ambiguity}"))));
+        return Digest.Read(hash.GetHashAndReset());
+    }
 
     /// <summary>Why no row may be shown before a choice is made, or null.</summary>
     public string? Ambiguity { get; private set; }

@@ -12,14 +12,13 @@ namespace DataLayer.Sources.Odps;
 sealed class ExportTable(ISource source, OdpsOptions options, TableFolders folders, Action<IndexingProgress>? indexing)
 {
     // Heads and footers are small and wait for the server: as many at once as hide its latency.
-    const int FilesAtOnce = 32;
+    const int FilesAtOnce = 16;
 
     readonly List<SourceEntry> entries = [];
     long newestNs = SourceEntry.NoTime;
 
-    public async Task<(IReadOnlyList<SourceEntry> Entries, IReadOnlyList<string> Notices)> BuildAsync(CancellationToken cancellation)
+    public async Task<(IReadOnlyList<SourceEntry> Entries, IReadOnlyList<string> Notices)> BuildAsync(ExportLayout layout, CancellationToken cancellation)
     {
-        ExportLayout layout = await ExportLayout.ReadAsync(source, options, cancellation);
         entries.AddRange(layout.Others);
         TableReport report = new(layout, new TableStatistics());
         TableSchema schema = new();
@@ -33,17 +32,15 @@ sealed class ExportTable(ISource source, OdpsOptions options, TableFolders folde
             await Parallel.ForEachAsync(Enumerable.Range(first, count), new ParallelOptions { MaxDegreeOfParallelism = FilesAtOnce, CancellationToken = cancellation }, async (i, stop) =>
             {
                 files[i] = files[i] with { Format = await TableFormatDetection.DetectAsync(new SourceFileAccess(source, files[i].Source, files[i].Path), stop) };
-                facts[i] = await FileFacts.ReadAsync(source, files[i], options, stop);
+                facts[i] = await FileFacts.ReadAsync(source, files[i], options, alone: false, stop);
             });
             for (int i = first; i < first + count; i++)
             {
+                if (facts[i].WantsMemory) facts[i] = await FileFacts.ReadAsync(source, files[i], options, alone: true, cancellation);
                 shown[i] = AddFile(files[i], taken);
                 schema.Add(files[i], facts[i]);
                 if (facts[i].Fault is { } fault) report.Faults.Add(fault);
-            }
-            // In order, and then only what rows need stays: footers of a large table would fill the memory.
-            for (int i = first; i < first + count; i++)
-            {
+                // In order, and then only what rows need stays: footers of a large table would fill the memory.
                 if (facts[i].Text is null) report.Statistics.Add(shown[i], files[i], facts[i], null);
                 facts[i] = facts[i] with { Parquet = null };
             }

@@ -19,15 +19,23 @@ sealed record FileFacts
     /// <summary>Why there can be no rows of this file.</summary>
     public TableFault? Fault { get; init; }
 
-    public static async Task<FileFacts> ReadAsync(ISource source, ExportFile file, OdpsOptions options, CancellationToken cancellation)
+    /// <summary>A footer that many files may be read beside: a thousand columns in a thousand row groups, hundreds of times over, do not fit in more.</summary>
+    static readonly ParquetReadOptions UsualFooter = new() { MemoryLimit = 16 << 20 };
+
+    /// <summary>Whether the footer was too large to be read beside others.</summary>
+    public bool WantsMemory { get; private init; }
+
+    /// <param name="alone">No other file is looked at meanwhile.</param>
+    public static async Task<FileFacts> ReadAsync(ISource source, ExportFile file, OdpsOptions options, bool alone, CancellationToken cancellation)
     {
+        ParquetReadOptions footer = alone ? RowStream.ParquetOptions : UsualFooter;
         SourceFileAccess access = new(source, file.Source, file.Path);
         try
         {
             switch (file.Format)
             {
                 case TableFormat.Parquet:
-                    ParquetFile parquet = await ParquetFile.OpenAsync(access, RowStream.ParquetOptions, cancellation);
+                    ParquetFile parquet = await ParquetFile.OpenAsync(access, footer, cancellation);
                     string[] names = [.. parquet.Metadata.Root.Children.Select(field => field.Name)];
                     // Rows are objects: two fields of one name would be one too many for every reader.
                     return names.Distinct(StringComparer.Ordinal).Count() < names.Length
@@ -42,7 +50,7 @@ sealed record FileFacts
         }
         catch (TabularException e)
         {
-            return new FileFacts { Fault = TableFault.Of(file.Path, e) };
+            return new FileFacts { Fault = TableFault.Of(file.Path, e), WantsMemory = e.Fault == TabularFault.MemoryLimit && !alone };
         }
     }
 }

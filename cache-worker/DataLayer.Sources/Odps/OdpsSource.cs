@@ -21,11 +21,14 @@ internal sealed class OdpsSource : ISource
     readonly SourceOptions options;
     readonly TableFolders folders;
     readonly TableRows rows;
-    readonly SemaphoreSlim rebuilding = new(1);
     readonly HashSet<string> told = [];
     readonly Lock gate = new();
+    Listing? lastListing;
     StoredBytes? lastStored;
     OpenTable? lastTable;
+    Task rebuilding = Task.CompletedTask;
+
+    sealed record Listing(Digest Id, IReadOnlyList<SourceEntry> Entries);
 
     sealed record StoredBytes(Digest Id, byte[] Content);
 
@@ -45,7 +48,7 @@ internal sealed class OdpsSource : ISource
 
     public async IAsyncEnumerable<IReadOnlyList<SourceEntry>> ListAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
-        IReadOnlyList<SourceEntry> entries = await BuildAsync(cancellation);
+        IReadOnlyList<SourceEntry> entries = await BuildAsync(again: false, cancellation);
         for (int first = 0; first < entries.Count; first += PageSize) yield return [.. entries.Skip(first).Take(PageSize)];
     }
 
@@ -74,10 +77,15 @@ internal sealed class OdpsSource : ISource
         }
     }
 
-    async Task<IReadOnlyList<SourceEntry>> BuildAsync(CancellationToken cancellation)
+    async Task<IReadOnlyList<SourceEntry>> BuildAsync(bool again, CancellationToken cancellation)
     {
+        ExportLayout layout = await ExportLayout.ReadAsync(source, options.Odps, cancellation);
+        // A refresh of an export that did not change costs its listing, and no look into its files.
+        Digest id = layout.Id();
+        if (!again && Volatile.Read(ref lastListing) is { } last && last.Id == id) return last.Entries;
         (IReadOnlyList<SourceEntry> entries, IReadOnlyList<string> notices) =
-            await new ExportTable(source, options.Odps, folders, options.Indexing).BuildAsync(cancellation);
+            await new ExportTable(source, options.Odps, folders, options.Indexing).BuildAsync(layout, cancellation);
+        Volatile.Write(ref lastListing, new Listing(id, entries));
         foreach (string notice in notices)
         {
             // Once each, not at every refresh.
@@ -108,18 +116,16 @@ internal sealed class OdpsSource : ISource
     async Task<byte[]> FindAsync(Digest id, string kind, CancellationToken cancellation)
     {
         if (folders.TryRead(id, kind) is { } found) return found;
-        await rebuilding.WaitAsync(cancellation);
-        try
+        Task rebuild;
+        lock (gate)
         {
-            if (folders.TryRead(id, kind) is { } made) return made;
-            await BuildAsync(cancellation);
-            return folders.TryRead(id, kind) ?? throw new SourceException(SourceFault.Changed,
-                $"{Identity}: the index of this snapshot's .table is not stored here, and the export or its options (--rows, --columns, --where, …) are no longer those it was made from; make a new snapshot.");
+            // Not under a reader's token: it may take longer than a reader waits, and then serves the next one.
+            if (rebuilding.IsCompleted) rebuilding = Task.Run(() => BuildAsync(again: true, CancellationToken.None));
+            rebuild = rebuilding;
         }
-        finally
-        {
-            rebuilding.Release();
-        }
+        await rebuild.WaitAsync(cancellation);
+        return folders.TryRead(id, kind) ?? throw new SourceException(SourceFault.Changed,
+            $"{Identity}: the index of this snapshot's .table is not stored here, and the export or its options (--rows, --columns, --where, …) are no longer those it was made from; make a new snapshot.");
     }
 
     SourceException NotMadeFromThis(in SourceFile file) => new(SourceFault.Misconfigured,
@@ -128,7 +134,6 @@ internal sealed class OdpsSource : ISource
     public async ValueTask DisposeAsync()
     {
         rows.Dispose();
-        rebuilding.Dispose();
         await source.DisposeAsync();
     }
 }
