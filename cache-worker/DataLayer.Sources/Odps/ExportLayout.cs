@@ -170,27 +170,11 @@ sealed class ExportLayout
                 Ignored++;
                 continue;
             }
-            files.Add(new ExportFile(entry, path, odps >= 0 ? null : ExportName.RunOf(components[^1]), PartitionOf(components)));
+            files.Add(new ExportFile(entry, path, odps >= 0 ? null : ExportName.RunOf(components[^1]), PartitionFilter.PartitionOf(path)));
         }
         foreach (string location in unlisted) notices.Add($"{location}.odps has no .meta file that names its committed jobs: it is hidden");
         if (foreignTables > 0) notices.Add($"the source has a .table directory of its own, with {foreignTables} entries: it is hidden by the one that describes the export");
         if (uncommitted > 0) notices.Add($"{uncommitted} files of jobs that .odps/.meta does not name were never committed, and are hidden");
-    }
-
-    /// <summary>The <c>k=v</c> directories above a file, their values decoded as Hive and MaxCompute encode them.</summary>
-    static List<KeyValuePair<string, string?>> PartitionOf(string[] components)
-    {
-        List<KeyValuePair<string, string?>> partition = [];
-        foreach (string component in components.AsSpan(0, components.Length - 1))
-        {
-            int separator = component.IndexOf('=');
-            if (separator <= 0) continue;
-            string name = Uri.UnescapeDataString(component[..separator]);
-            string value = Uri.UnescapeDataString(component[(separator + 1)..]);
-            if (partition.Any(pair => pair.Key == name)) continue;
-            partition.Add(new(name, value == "__HIVE_DEFAULT_PARTITION__" ? null : value));
-        }
-        return partition;
     }
 
     void Choose(string? choice)

@@ -28,7 +28,7 @@ public sealed record OdpsOptions
     /// </summary>
     public string? Export { get; init; }
 
-    /// <summary>Condition on partition columns; row views hold the partitions that meet it. See <see cref="Odps.PartitionFilter"/>.</summary>
+    /// <summary>Condition on partition columns; row views hold the partitions that meet it. See <see cref="PartitionFilter"/>.</summary>
     public string? Where { get; init; }
 
     /// <summary>Columns of the row views, in this order; null for all. Only their chunks are read from Parquet files.</summary>

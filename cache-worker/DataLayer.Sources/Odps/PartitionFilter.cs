@@ -1,6 +1,6 @@
 using DataLayer.Formats;
 
-namespace DataLayer.Sources.Odps;
+namespace DataLayer.Sources;
 
 /// <summary>
 /// A condition on partition columns, as in SQL: <c>ds &gt;= '20240101' and region in ('eu', 'us')</c>. Comparisons
@@ -8,7 +8,7 @@ namespace DataLayer.Sources.Odps;
 /// <c>not</c> and parentheses. A quoted literal compares as text, in the order of its UTF-16 codes; a bare number as a number, which a
 /// value that is none does not meet. Null meets nothing but <c>is null</c>.
 /// </summary>
-sealed class PartitionFilter
+public sealed class PartitionFilter
 {
     readonly Func<Func<string, string?>, bool?> condition;
 
@@ -26,6 +26,22 @@ sealed class PartitionFilter
     {
         Parser parser = new(text);
         return new PartitionFilter(parser.ParseAll(), parser.Columns);
+    }
+
+    /// <summary>The <c>k=v</c> directories above a file, outermost first, their values decoded as Hive and MaxCompute encode them.</summary>
+    public static List<KeyValuePair<string, string?>> PartitionOf(string path)
+    {
+        List<KeyValuePair<string, string?>> partition = [];
+        foreach (string component in path.Split('/')[..^1])
+        {
+            int separator = component.IndexOf('=');
+            if (separator <= 0) continue;
+            string name = Uri.UnescapeDataString(component[..separator]);
+            string value = Uri.UnescapeDataString(component[(separator + 1)..]);
+            if (partition.Any(pair => pair.Key == name)) continue;
+            partition.Add(new(name, value == "__HIVE_DEFAULT_PARTITION__" ? null : value));
+        }
+        return partition;
     }
 
     public bool Includes(IReadOnlyList<KeyValuePair<string, string?>> partition) =>

@@ -1,5 +1,4 @@
 using DataLayer.Formats;
-using DataLayer.Sources.Odps;
 
 namespace DataLayer.Sources.Tests.Odps;
 
