@@ -29,6 +29,7 @@ public sealed class TableExportTests(TableExportTests.Exported exported) : IClas
                 $"COPY ({rows} 40000)) TO '{File(0)}' (FORMAT parquet, ROW_GROUP_SIZE 10000)",
                 $"COPY ({rows} 40000, 60000)) TO '{File(1)}' (FORMAT parquet, ROW_GROUP_SIZE 10000)",
                 $"COPY (SELECT * FROM read_parquet(['{File(0)}', '{File(1)}'])) TO '{Rows}' (FORMAT json)",
+                $"COPY (SELECT range AS a, range * 2 AS b, md5(range::VARCHAR) AS c, sha256(range::VARCHAR) AS d FROM range(150000)) TO '{Wide}' (FORMAT parquet, ROW_GROUP_SIZE 200000)",
                 $"COPY (SELECT day, id FROM read_parquet('{File(0)}')) TO '{TwoColumns}' (FORMAT json)");
         }
 
@@ -37,6 +38,9 @@ public sealed class TableExportTests(TableExportTests.Exported exported) : IClas
         public string Rows => scratch.File("expected.rows");
 
         public string TwoColumns => scratch.File("expected.columns");
+
+        /// <summary>One row group with two narrow columns and then two wide ones.</summary>
+        public string Wide => scratch.File("wide");
 
         public string File(int number) => scratch.File($"{Job}_M1_{number}_0_0-0_TableSink1");
 
@@ -116,6 +120,25 @@ public sealed class TableExportTests(TableExportTests.Exported exported) : IClas
             string[] ends = range["bytes=".Length..].Split('-');
             return long.Parse(ends[1], CultureInfo.InvariantCulture) - long.Parse(ends[0], CultureInfo.InvariantCulture) + 1;
         }
+    }
+
+    [Fact]
+    public async Task Warming_columns_of_partitions_fetches_little_else()
+    {
+        await using FaultyS3Server server = new();
+        byte[] wide = File.ReadAllBytes(exported.Wide);
+        foreach (string partition in (string[])["ds=1", "ds=2"]) server.Put($"table/{partition}/{Job}_M1_0_0_0-0_TableSink1", wide);
+        Dictionary<string, string> credentials = new() { ["AWS_ACCESS_KEY_ID"] = server.AccessKey, ["AWS_SECRET_ACCESS_KEY"] = server.SecretKey, ["AWS_EC2_METADATA_DISABLED"] = "true" };
+        using Mounted mount = Mount(credentials, $"odps+s3://{server.Bucket}/table", "--endpoint", server.Endpoint);
+        Assert.Contains("no directory is a partition of 'hour'", DlFuse.Run("warm", mount.MountPoint, "--where", "hour=1").Errors);
+        Assert.Contains("no Parquet file has a column 'x'", DlFuse.Run("warm", mount.MountPoint, "--columns", "x").Errors);
+        long before = mount.Stat("bytesFromSource");
+        DlFuse.Run("warm", mount.MountPoint, "--columns", "b", "--where", "ds=2").Checked.ToString();
+        long fetched = mount.Stat("bytesFromSource") - before;
+        Assert.True(fetched > 0 && fetched < wide.Length / 2, $"{fetched} bytes were fetched for one narrow column of a file of {wide.Length}");
+        // Everything, and no rows unless they are named.
+        DlFuse.Run("warm", mount.MountPoint).Checked.ToString();
+        Assert.Equal(2L * wide.Length, mount.Stat("bytesFromSource"));
     }
 
     [Fact]

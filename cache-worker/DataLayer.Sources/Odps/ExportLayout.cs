@@ -160,7 +160,7 @@ sealed class ExportLayout
                     continue;
                 }
             }
-            if (entry.Kind != EntryKind.File)
+            if (entry.Kind != EntryKind.File || (entry.Size == 0 && path.EndsWith('/')))
             {
                 others.Add(entry);
                 continue;

@@ -12,8 +12,11 @@ namespace DataLayer.Sources.Odps;
 /// </summary>
 static class RowIndexer
 {
-    /// <summary>A row of more text ends the job: nobody can read such a line.</summary>
-    public const int LongestRow = 256 << 20;
+    /// <summary>
+    /// A row of more text ends the job, since a span is generated whole in memory. As for delimited text, and eight times
+    /// MaxCompute's longest string.
+    /// </summary>
+    public const int LongestRow = 64 << 20;
 
     /// <param name="progress">Told the bytes of JSON lines found since it was last told.</param>
     /// <exception cref="TabularException">The file cannot be read; names where.</exception>
@@ -52,6 +55,9 @@ static class RowIndexer
         void Cut()
         {
             now = now with { Text = rows.TextOffset };
+            // Spans of text end with a batch only, and a batch of long rows may hold many.
+            if (now.Json - last.Json > LongestRow || now.Csv - last.Csv > LongestRow)
+                throw new TabularException(TabularFault.MemoryLimit, recipe.Name, last.Text, null, $"the rows from row {last.Row} on are longer than the {LongestRow} bytes that are generated at once");
             index.Add(now);
             progress(now.Json - last.Json);
             last = now;

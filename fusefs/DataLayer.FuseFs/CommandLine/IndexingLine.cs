@@ -13,7 +13,8 @@ sealed class IndexingLine
     public void Show(IndexingProgress progress)
     {
         long due = Interlocked.Read(ref next), now = Environment.TickCount64;
-        if (now < due || Interlocked.CompareExchange(ref next, now + (Console.IsErrorRedirected ? LogMs : TerminalMs), due) != due) return;
+        // Without text everything was indexed before, and nothing takes time.
+        if (progress.TextBytes == 0 || now < due || Interlocked.CompareExchange(ref next, now + (Console.IsErrorRedirected ? LogMs : TerminalMs), due) != due) return;
         string line = $"indexing rows: {progress.FilesDone:N0} of {progress.Files:N0} files, {Values.Size(progress.TextBytes)} of text";
         if (!Terminal.TryShow(line)) Log.Info(line);
     }
