@@ -229,7 +229,7 @@ public sealed class FuseConnection : IDisposable
         Start(FuseTransports.ChooseHeld(_session, _devices, _options, _journal));
     }
 
-    static void UnmountIfOnTop(string path, int connectionId)
+    internal static void UnmountIfOnTop(string path, int connectionId)
     {
         // Another mount may lie on top of ours, or it may be gone already, or in another namespace: none of our business.
         if (MountTable.TopAt(Encoding.UTF8.GetBytes(path)) is not { } top || top.Minor != connectionId) return;

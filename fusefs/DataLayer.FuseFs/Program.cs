@@ -21,6 +21,10 @@ RootCommand root = new("""
     StatsCommand.Create(),
     UnmountCommand.Create(),
     CheckCommand.Create(),
+    HoldCommands.Upgrade(),
+    HoldCommands.Held(),
+    HoldCommands.Serve(),
+    HoldCommands.Hold(),
 };
 
 ParseResult parsed = root.Parse(args);

@@ -84,6 +84,9 @@ public sealed record FuseHandover(IReadOnlyList<SafeFileHandle> Devices, FuseNeg
         refusal.Run(cancellation);
     }
 
+    /// <summary>Unmounts; while files are open, detaches the mount so that it ends with the last of them.</summary>
+    public void Unmount() => FuseConnection.UnmountIfOnTop(MountPoint, ConnectionId);
+
     /// <summary>Ends the connection at once: callers get ECONNABORTED.</summary>
     public void Abort() => FuseMountPoint.Abort(ConnectionId);
 
