@@ -21,6 +21,7 @@ RootCommand root = new("""
     StatsCommand.Create(),
     UnmountCommand.Create(),
     CheckCommand.Create(),
+    DoctorCommand.Create(),
     HoldCommands.Upgrade(),
     HoldCommands.Held(),
     HoldCommands.Serve(),

@@ -140,7 +140,7 @@ static class MountCommand
         }
     }
 
-    static string DefaultCacheDirectory()
+    internal static string DefaultCacheDirectory()
     {
         if (CurrentUser.IsRoot) return "/var/cache/datalayer";
         string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");

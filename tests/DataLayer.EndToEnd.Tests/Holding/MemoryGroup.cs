@@ -6,6 +6,8 @@ namespace DataLayer.EndToEnd.Tests.Holding;
 sealed class MemoryGroup : IDisposable
 {
     static readonly bool IsFirst = Directory.Exists("/sys/fs/cgroup/memory");
+    const int Room = 32 << 20;
+
     readonly string path = $"/sys/fs/cgroup/{(IsFirst ? "memory/" : "")}datalayer-test-{Guid.NewGuid():n}";
 
     public MemoryGroup()
@@ -14,27 +16,18 @@ sealed class MemoryGroup : IDisposable
         Directory.CreateDirectory(path);
     }
 
-    /// <summary>Also what they start from then on.</summary>
-    public void Add(params int[] processes)
-    {
-        foreach (int process in processes) File.WriteAllText(Processes, $"{process}");
-    }
-
     string Processes => Path.Combine(path, "cgroup.procs");
 
-    string Limit => Path.Combine(path, IsFirst ? "memory.limit_in_bytes" : "memory.max");
+    static string Limit => IsFirst ? "memory.limit_in_bytes" : "memory.max";
 
-    /// <summary>Leaves the group too little memory for what it has and a small process more, which kills its largest one.</summary>
-    public void KillLargest(Func<bool> isKilled)
+    /// <summary>Puts a process where memory runs out, with the highest score of all. Who takes over is not there.</summary>
+    public void KillForMemory(int victim)
     {
-        long anonymous = File.ReadLines(Path.Combine(path, "memory.stat"))
-            .Where(static line => line.StartsWith(IsFirst ? "rss " : "anon ", StringComparison.Ordinal))
-            .Sum(static line => long.Parse(line.Split(' ')[1]));
-        // The kernel refuses a limit that is below what it cannot reclaim; page cache can be.
-        Shell.Bash("for i in $(seq 50); do echo $2 > \"$1\" 2>/dev/null && exit 0; done; exit 1", Limit, $"{anonymous + (16 << 20)}").Checked.ToString();
-        for (int round = 0; round < 200 && !isKilled(); round++)
-            Shell.Bash("echo $$ > \"$1\"; head -c 24000000 /dev/zero | tail -c 24000000 > /dev/null", Processes);
-        File.WriteAllText(Limit, IsFirst ? "-1" : "max");
+        File.WriteAllText(Path.Combine(path, IsFirst ? "memory.limit_in_bytes" : "memory.max"), $"{Room}");
+        File.WriteAllText($"/proc/{victim}/oom_score_adj", "1000");
+        File.WriteAllText(Processes, $"{victim}");
+        // Takes more than there is: first the victim is killed, and then itself, as that did not help enough.
+        Shell.Bash("echo $$ > \"$1\"; head -c $2 /dev/zero | tail -c $2 > /dev/null", Processes, $"{Room * 2}");
     }
 
     public void Dispose()

@@ -36,13 +36,12 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IDisposable
         string source = scratch.Sub("source");
         SoakReaders.CreateTree(source, small: 300, large: 10);
         Random random = new(seed);
-        string[] events = [.. Enumerable.Repeat("kill", kills), .. Enumerable.Repeat("oom", outOfMemory), .. Enumerable.Repeat("upgrade", upgrades)];
+        string[] events = [.. Enumerable.Repeat("kill", kills), .. Enumerable.Repeat("out of memory", outOfMemory), .. Enumerable.Repeat("upgrade", upgrades)];
         random.Shuffle(events);
-        Dictionary<string, List<double>> takeovers = new() { ["kill"] = [], ["oom"] = [], ["upgrade"] = [] };
+        Dictionary<string, List<double>> takeovers = new() { ["kill"] = [], ["kill without a standby"] = [], ["out of memory"] = [], ["upgrade"] = [] };
         using MemoryGroup? group = outOfMemory > 0 ? new MemoryGroup() : null;
         // A cache smaller than the dataset: some reads wait for the source whenever one dies.
         using HeldMounted mount = new(scratch.File("mnt"), [source, "--cache-dir", scratch.File("cache"), "--cache-size", "64MiB", .. arguments]);
-        if (group is not null && mount.WaitForStandby() is { } begin) group.Add(begin.Holder, begin.Serving, begin.Standby);
         SoakResult result;
         using (SoakReaders readers = new(mount.MountPoint, 12))
         {
@@ -53,22 +52,24 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IDisposable
                 // Mostly a standby is ready; one in four comes at any moment.
                 if (random.Next(4) > 0) mount.WaitForStandby();
                 Thread.Sleep(random.Next(300)); // Any moment will do: the moment is what varies, nothing waits for it.
+                string kind = next;
                 switch (next)
                 {
                     case "upgrade":
                         Assert.Null(mount.Upgrade());
                         break;
-                    case "oom":
+                    case "out of memory":
                         int victim = mount.WaitForStandby().Serving;
-                        group!.KillLargest(() => mount.Status.Serving != victim);
+                        group!.KillForMemory(victim);
                         mount.WaitFor(status => status.Serving > 0 && status.Serving != victim);
                         break;
                     default:
+                        if (mount.Status.Standby == 0) kind = "kill without a standby";
                         mount.KillServing();
                         break;
                 }
 
-                takeovers[next].Add(mount.Status.LastTakeoverMs);
+                takeovers[kind].Add(mount.Status.LastTakeoverMs);
             }
 
             result = readers.Finish();
