@@ -22,7 +22,7 @@ public sealed class FuseConnection : IDisposable
     readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     RequestJournal? _journal;
     FuseTransport? _transport;
-    volatile bool _paused;
+    bool _paused;
     bool _disposed;
 
     FuseConnection(FuseDevice[] devices, FuseSession session, FuseOptions options, FuseHandover handover)
@@ -254,7 +254,7 @@ public sealed class FuseConnection : IDisposable
     async Task EndAsync(FuseTransport transport)
     {
         await transport.Completion;
-        if (_paused) return;
+        if (transport is DeviceTransport { IsStopped: true }) return; // Paused, perhaps resumed meanwhile.
         _session.CancelDeferred();
         try
         {

@@ -67,8 +67,9 @@ abstract class FuseWorker
 
     public void Complete(DeferredRequest deferred)
     {
-        _session.Remove(deferred);
+        // First: who waits for the last deferred request to be gone closes the journal then.
         if (deferred.TakeSlot() is >= 0 and int slot) Unpark(slot);
+        _session.Remove(deferred);
     }
 
     /// <summary>From the finalizer of a deferred request that nobody can answer any more.</summary>

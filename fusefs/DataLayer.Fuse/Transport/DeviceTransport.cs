@@ -35,12 +35,16 @@ sealed class DeviceTransport : FuseTransport
 
     public override IReadOnlyList<FuseWorker> Workers => _workers;
 
+    /// <summary>Its threads were told to end, or have ended at that moment for another reason.</summary>
+    public bool IsStopped { get; private set; }
+
     public override void Start() => StartThreads([.. _workers.Select(static worker => ($"fuse-{worker.Index}", (Action)worker.Run))]);
 
     /// <summary>Ends the threads at a request boundary: each finishes what it has in hand and takes nothing more.</summary>
     /// <returns>False when a handler did not return in time.</returns>
     public bool TryStop(TimeSpan patience)
     {
+        IsStopped = true; // Before a thread can end by it.
         foreach (DeviceWorker worker in _workers) worker.Stop();
         long deadline = Environment.TickCount64 + (long)patience.TotalMilliseconds;
         while (!Completion.Wait(Insistence))
