@@ -18,8 +18,11 @@ public sealed class FuseConnection : IDisposable
     readonly FuseNotifier _notifier;
     readonly FuseOptions _options;
     readonly FuseControl? _control;
+    readonly SafeFileHandle? _handedJournal;
     readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    RequestJournal? _journal;
     FuseTransport? _transport;
+    bool _paused;
     bool _disposed;
 
     FuseConnection(FuseDevice[] devices, FuseSession session, FuseOptions options, FuseHandover handover)
@@ -31,6 +34,7 @@ public sealed class FuseConnection : IDisposable
         MountPoint = handover.MountPoint;
         ConnectionId = handover.ConnectionId;
         _control = FuseControl.TryOpen(ConnectionId);
+        _handedJournal = handover.Journal;
         session.Abort = Abort;
     }
 
@@ -127,6 +131,39 @@ public sealed class FuseConnection : IDisposable
 
     public FuseStatistics Statistics() => _session.Statistics();
 
+    /// <summary>
+    /// Stops serving without ending the mount: requests in hand are finished, those that wait for something are left to who
+    /// serves next. Callers wait meanwhile. Only for a connection that was handed over.
+    /// </summary>
+    /// <returns>False when a handler did not return in time: then this process must end before another one serves.</returns>
+    public bool TryPause(TimeSpan patience)
+    {
+        if (_transport is not DeviceTransport transport || Negotiation.Has(FuseFeatures.OverIoUring))
+            throw new InvalidOperationException("Only a connection served by read and write can be paused.");
+        _paused = true;
+        if (!transport.TryStop(patience) || !_session.Abandon(patience)) return false;
+        _journal?.Dispose();
+        _journal = null;
+        return true;
+    }
+
+    /// <summary>Serves on after <see cref="TryPause"/>, as any successor would.</summary>
+    public void Resume()
+    {
+        _paused = false;
+        Recover();
+    }
+
+    /// <summary>After <see cref="TryPause"/>: lets go of the descriptors and leaves the mount to who has copies of them.</summary>
+    public void Leave()
+    {
+        if (!_paused) throw new InvalidOperationException("Pause the connection before leaving it.");
+        _disposed = true;
+        foreach (FuseDevice device in _devices) device.Dispose();
+        _handedJournal?.Dispose();
+        _control?.Dispose();
+    }
+
     /// <summary>Unmounts and waits for the threads; if callers keep them, aborts. Bounded: a handler that never returns keeps only its own thread.</summary>
     public void Dispose()
     {
@@ -180,12 +217,19 @@ public sealed class FuseConnection : IDisposable
         FuseSession session = new(fileSystem, settled, options);
         FuseConnection connection = new(devices, session, options, handover);
         fileSystem.Connected(connection);
-        connection._notifier.Resend();
-        connection.Start(FuseTransports.Choose(session, devices, options, rings: null));
+        connection.Recover();
         return connection;
     }
 
-    static void UnmountIfOnTop(string path, int connectionId)
+    /// <summary>Takes up what a predecessor left, by the kernel's help or from the journal, and starts the threads.</summary>
+    void Recover()
+    {
+        if (_handedJournal is not null) _journal = RequestJournal.Open(_handedJournal, _devices.Length);
+        else _notifier.Resend();
+        Start(FuseTransports.ChooseHeld(_session, _devices, _options, _journal));
+    }
+
+    internal static void UnmountIfOnTop(string path, int connectionId)
     {
         // Another mount may lie on top of ours, or it may be gone already, or in another namespace: none of our business.
         if (MountTable.TopAt(Encoding.UTF8.GetBytes(path)) is not { } top || top.Minor != connectionId) return;
@@ -210,6 +254,7 @@ public sealed class FuseConnection : IDisposable
     async Task EndAsync(FuseTransport transport)
     {
         await transport.Completion;
+        if (transport is DeviceTransport { IsStopped: true }) return; // Paused, perhaps resumed meanwhile.
         _session.CancelDeferred();
         try
         {
@@ -221,6 +266,8 @@ public sealed class FuseConnection : IDisposable
         }
         transport.Dispose();
         foreach (FuseDevice device in _devices) device.Dispose();
+        _journal?.Dispose();
+        _handedJournal?.Dispose();
         _control?.Dispose();
         _ended.SetResult();
     }

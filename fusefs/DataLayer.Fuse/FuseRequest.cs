@@ -106,7 +106,8 @@ public sealed class FuseRequest
     /// <param name="size">Bytes, at most <see cref="FuseNegotiation.MaxRead"/> (and at least 64 KiB are always possible).</param>
     public Memory<byte> TakePayload(int size)
     {
-        if (_hasPayload || IsAnswered) throw new InvalidOperationException($"{this} has its payload already, or is answered.");
+        // One that the library has answered is still worked on by a filesystem that cannot know.
+        if (_hasPayload || (IsAnswered && _deferred is not { IsClaimedByLibrary: true })) throw new InvalidOperationException($"{this} has its payload already, or is answered.");
         _payload = _deferred is null ? _worker.Scratch(this, size)[..size] : (_rented = _worker.Payloads.Rent(size)).AsMemory(0, size);
         _hasPayload = true;
         return _payload;

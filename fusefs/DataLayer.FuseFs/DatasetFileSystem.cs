@@ -50,8 +50,15 @@ sealed class DatasetFileSystem : IFuseFileSystem
 
     public MountedSnapshot Current => snapshots[0];
 
-    /// <summary>Null while files open without a message.</summary>
-    public OpenFiles? OpenFiles => openFiles;
+    /// <summary>The newest first; what readers may still hold something of.</summary>
+    public IReadOnlyList<MountedSnapshot> Snapshots => snapshots;
+
+    /// <summary>Null while files open without a message. Set while nothing is served: by who takes a mount over.</summary>
+    public OpenFiles? OpenFiles
+    {
+        get => openFiles;
+        set => openFiles = value;
+    }
 
     /// <summary>
     /// How long the kernel may keep names, seconds. For ever, as a snapshot never changes; on a mount that follows, kernels
@@ -171,7 +178,14 @@ sealed class DatasetFileSystem : IFuseFileSystem
         using (held)
         {
             if (held.Manifest.Get(held.Entry).Kind != EntryKind.Symlink) request.ReplyError(Errno.EINVAL);
-            else request.ReplyData(held.Manifest.GetLinkTarget(held.Entry));
+            else
+            {
+                // A copy: a page of the mapped manifest may have to come from the disk, and a process killed while the kernel
+                // waits for it fails the call.
+                ReadOnlySpan<byte> target = held.Manifest.GetLinkTarget(held.Entry);
+                target.CopyTo(request.TakePayload(target.Length).Span);
+                request.ReplyPayload(target.Length);
+            }
         }
     }
 
@@ -199,14 +213,14 @@ sealed class DatasetFileSystem : IFuseFileSystem
 
             DatasetReader reader = held.Snapshot.Reader;
             FileLocation file = held.Manifest.Locate(held.Entry);
-            request.ReplyOpen(openFiles.Open(connection!, node, reader, file));
+            request.ReplyOpen(openFiles.Open(connection!, node, request.Unique, reader, file));
         }
     }
 
     public void Release(FuseRequest request, FuseNodeId node, FuseHandle handle)
     {
-        openFiles?.Release(connection!, node);
         request.ReplyOk();
+        openFiles?.Release(connection!, node);
     }
 
     public void Read(FuseRequest request, FuseNodeId node, FuseHandle handle, ulong offset, int size)

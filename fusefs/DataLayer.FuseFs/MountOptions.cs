@@ -32,6 +32,9 @@ sealed record MountOptions
     public string? Metrics { get; init; }
     public FuseOptions Fuse { get; init; } = new();
 
+    /// <summary>Keep the mount in a process of its own, so that it outlives the one that serves it. Null: do not.</summary>
+    public HoldOptions? Hold { get; init; }
+
     // Shorter refreshes spend more on listing than they can find: a listing of a million keys takes seconds.
     static readonly TimeSpan ShortestRefresh = TimeSpan.FromSeconds(1);
 
@@ -42,8 +45,24 @@ sealed record MountOptions
         if (Refresh is { } refresh && refresh < ShortestRefresh) throw new UserException("--refresh must be at least 1s.");
         if (Refresh is not null && SnapshotFile is not null) throw new UserException("--refresh follows the sources and --snapshot pins a file: give one of them.");
         if (ReadDeadline <= TimeSpan.Zero) throw new UserException("--read-deadline must be positive.");
+        if (Hold is { Patience: var patience } && patience < HoldOptions.ShortestPatience) throw new UserException("--hold-patience must be at least 1s.");
         if (Metrics is not null) MetricsServer.ParseEndpoint(Metrics);
     }
+}
+
+/// <summary>How a mount outlives the process that serves it.</summary>
+sealed record HoldOptions
+{
+    public static readonly TimeSpan ShortestPatience = TimeSpan.FromSeconds(1);
+
+    /// <summary>Callers wait this long for somebody to serve them, then get EIO until somebody does.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Keep a second process started that only has to take over: a runtime start is 0.4 s on an idle machine and seconds on a
+    /// busy one. Costs its memory.
+    /// </summary>
+    public bool Standby { get; init; } = true;
 }
 
 /// <summary>What replaces the source's owner and permissions; null keeps them.</summary>

@@ -4,6 +4,8 @@ using DataLayer.Formats;
 using DataLayer.Fuse;
 using DataLayer.FuseFs.CommandLine;
 using DataLayer.FuseFs.Control;
+using DataLayer.FuseFs.Holding;
+using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.FuseFs;
 
@@ -24,6 +26,9 @@ sealed class MountSession : IAsyncDisposable
     // limit that the user gave.
     const long FolderSpace = 2 << 20;
 
+    // Seconds that a successor tries to get the address of the metrics; a predecessor closes its cache meanwhile.
+    const int MetricsAttempts = 30;
+
     readonly MountOptions options;
     readonly Stopwatch uptime = Stopwatch.StartNew();
     readonly CancellationTokenSource stopping = new();
@@ -33,11 +38,14 @@ sealed class MountSession : IAsyncDisposable
     DatasetFileSystem fileSystem = null!;
     FuseConnection connection = null!;
     SnapshotFolder? snapshotFolder;
+    ControlServer? control;
     string dataset = "";
+    bool hasLeft;
     Task refreshing = Task.CompletedTask;
     int generation;
     long refreshFailures;
     int stopRequests;
+    Func<MountedSnapshot, Task> snapshotsChanged = static _ => Task.CompletedTask;
 
     MountSession(MountOptions options) => this.options = options;
 
@@ -71,31 +79,155 @@ sealed class MountSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Opens everything that can be opened without a connection, to serve one that somebody else holds: <see cref="Attach"/>.</summary>
+    /// <param name="heritage">What a predecessor shows, or null when there was none.</param>
+    public static async Task<MountSession> PrepareAsync(MountOptions options, Heritage? heritage, CancellationToken cancellation)
+    {
+        MountSession session = new(options);
+        try
+        {
+            await session.OpenSnapshotsAsync(heritage, cancellation);
+            return session;
+        }
+        catch
+        {
+            await session.DisposeAsync();
+            throw;
+        }
+    }
+
     async Task OpenAsync(CancellationToken cancellation)
     {
-        PrepareMountPoint();
+        await OpenSnapshotsAsync(null, cancellation);
+        if (OpenMode == OpenMode.Passthrough) fileSystem.OpenFiles = new OpenFiles();
+        connection = FuseConnection.Mount(options.MountPoint, fileSystem, FuseOptions);
+        Ended = EndAsync();
+        Serve();
+    }
+
+    async Task OpenSnapshotsAsync(Heritage? heritage, CancellationToken cancellation)
+    {
+        if (heritage is null) PrepareMountPoint();
         SnapshotFolder.PruneTables(options.CacheDirectory);
         string[] tables = [SnapshotFolder.TablesIn(options.CacheDirectory), .. options.SnapshotFile is { } snapshot ? new[] { SnapshotFolder.TablesBeside(snapshot) } : []];
         sources = Own(SourceSet.Open(options.Sources, options.SourceOptions with { TableFolders = tables }));
         store = Own(await BlockStore.OpenAsync(
             new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize - FolderSpace, Warn = Log.Warn }, cancellation));
-        Manifest manifest = await OpenManifestAsync(cancellation);
-        MountedSnapshot first = Mounted(manifest, options.SnapshotFile is { } file ? File.GetLastWriteTimeUtc(file) : DateTime.UtcNow);
-        OpenMode mode = OpenModes.Choose(options.OpenMode, manifest);
-        fileSystem = new DatasetFileSystem(
-            first, new AttributeView(options.Attributes), options.Xattr, mode == OpenMode.Passthrough ? new OpenFiles() : null, options.Refresh is not null, WaitingReads);
-        connection = FuseConnection.Mount(options.MountPoint, fileSystem, options.Fuse with
+        if (heritage is null)
         {
-            Source = options.Sources[0].Uri,
-            PayloadPoolSize = WaitingReads * options.Fuse.MaxRead,
-            Log = static (level, line) => { if (level == FuseLogLevel.Information) Log.Debug(line); else Log.Warn(line); },
-        });
+            Manifest manifest = await OpenManifestAsync(cancellation);
+            OpenMode = OpenModes.Choose(options.OpenMode, manifest);
+            Open([Mounted(manifest, options.SnapshotFile is { } file ? File.GetLastWriteTimeUtc(file) : DateTime.UtcNow, generation, OpenFile(manifest))]);
+            return;
+        }
+
+        OpenMode = heritage.OpenMode;
+        dataset = heritage.Dataset;
+        Open([.. heritage.Snapshots.Select(held => Mounted(Manifest.Open(held.Path), held.TakenUtc, held.Generation, held.File))]);
+        if (options.Refresh is not null) snapshotFolder = OpenFolder();
+    }
+
+    /// <param name="snapshots">The newest first.</param>
+    void Open(IReadOnlyList<MountedSnapshot> snapshots)
+    {
+        generation = snapshots[0].Generation + 1;
+        fileSystem = new DatasetFileSystem(snapshots[^1], new AttributeView(options.Attributes), options.Xattr, null, options.Refresh is not null, WaitingReads);
+        foreach (MountedSnapshot newer in snapshots.Reverse().Skip(1)) fileSystem.Switch(newer);
+    }
+
+    /// <summary>How files are opened, fixed for the connection.</summary>
+    public OpenMode OpenMode { get; private set; }
+
+    /// <summary>What the kernel is told of the mount.</summary>
+    public FuseOptions FuseOptions => OptionsOf(options);
+
+    public static FuseOptions OptionsOf(MountOptions options) => options.Fuse with
+    {
+        Source = options.Sources[0].Uri,
+        PayloadPoolSize = WaitingReads * options.Fuse.MaxRead,
+        Log = static (level, line) => { if (level == FuseLogLevel.Information) Log.Debug(line); else Log.Warn(line); },
+    };
+
+    /// <summary>The name space of the cache.</summary>
+    public string Dataset => dataset;
+
+    /// <summary>What a successor has to go on with.</summary>
+    public IReadOnlyList<MountedSnapshot> Snapshots => fileSystem.Snapshots;
+
+    /// <summary>Takes over a connection that somebody else holds, and serves it.</summary>
+    /// <param name="opens">The table of open files; owned from then on.</param>
+    /// <param name="changed">Called before another snapshot is shown; a successor must know of it by the time it returns.</param>
+    public void Attach(FuseHandover handover, SharedRegion opens, Func<MountedSnapshot, Task> changed)
+    {
+        snapshotsChanged = changed;
+        TakeOpenFiles(opens);
+        connection = FuseConnection.Attach(handover, fileSystem, FuseOptions);
         Ended = EndAsync();
+        IReadOnlyList<MountedSnapshot> shown = fileSystem.Snapshots;
+        // The predecessor may have died before the kernel had heard of all that changed.
+        if (shown.Count > 1) _ = Task.Run(() => KernelCaches.Invalidate(connection, shown[1].Manifest, shown[0].Manifest));
+        Serve();
+    }
+
+    void TakeOpenFiles(SharedRegion opens)
+    {
+        if (OpenMode == OpenMode.Passthrough) fileSystem.OpenFiles = new OpenFiles(OpenTable.Open(opens));
+        else opens.Dispose();
+    }
+
+    /// <summary>Stops serving an attached connection; callers wait for who serves it next.</summary>
+    /// <returns>False when a request in hand did not end in time: this process must end then.</returns>
+    public bool TryPause(TimeSpan patience) => connection.TryPause(patience);
+
+    /// <summary>Serves on after <see cref="TryPause"/>.</summary>
+    /// <param name="opens">As for <see cref="Attach"/>: somebody else may have served meanwhile.</param>
+    public void Resume(SharedRegion opens)
+    {
+        TakeOpenFiles(opens);
+        connection.Resume();
+        // Who was to serve instead may have put its own in the place of ours.
+        owned.Remove(control!);
+        control!.IsSuperseded = true;
+        _ = control.DisposeAsync().AsTask();
+        control = Own(new ControlServer(connection.ConnectionId, Stats, new WarmUp(fileSystem).RunAsync));
+    }
+
+    /// <summary>After <see cref="TryPause"/>: lets go of the connection, which somebody else serves now.</summary>
+    public void Leave()
+    {
+        connection.Leave();
+        control!.IsSuperseded = true;
+        Ended = Task.CompletedTask;
+        hasLeft = true;
+    }
+
+    void Serve()
+    {
         if (options.OpenMode == OpenMode.Passthrough && fileSystem.OpenFiles is null)
             Log.Warn("--open-mode passthrough needs root and Linux 6.9 or newer: files are read through the page cache instead");
-        Own(new ControlServer(connection.ConnectionId, Stats, new WarmUp(fileSystem).RunAsync));
-        if (options.Metrics is { } endpoint) Own(new MetricsServer(endpoint, Stats));
+        control = Own(new ControlServer(connection.ConnectionId, Stats, new WarmUp(fileSystem).RunAsync));
+        if (options.Metrics is { } endpoint && options.Hold is null) Own(new MetricsServer(endpoint, Stats));
+        else if (options.Metrics is { } later) _ = ServeMetricsAsync(later);
         if (options.Refresh is { } interval) refreshing = RefreshAsync(interval);
+    }
+
+    async Task ServeMetricsAsync(string endpoint)
+    {
+        // A predecessor may have the address for a moment longer.
+        for (int attempt = 1; !stopping.IsCancellationRequested; attempt++)
+        {
+            try
+            {
+                Own(new MetricsServer(endpoint, Stats));
+                return;
+            }
+            catch (UserException fault)
+            {
+                if (attempt == MetricsAttempts) Log.Warn(fault.Message);
+                if (attempt == MetricsAttempts) return;
+                await Task.Delay(1000);
+            }
+        }
     }
 
     T Own<T>(T opened) where T : IAsyncDisposable
@@ -143,11 +275,15 @@ sealed class MountSession : IAsyncDisposable
         }
     }
 
-    MountedSnapshot Mounted(Manifest manifest, DateTime takenUtc)
+    MountedSnapshot Mounted(Manifest manifest, DateTime takenUtc, int number, SafeFileHandle? file)
     {
         DatasetReader reader = new(store, manifest, sources.InOrderOf(manifest, "the snapshot"), new DatasetOptions { Name = dataset, ReadDeadline = options.ReadDeadline });
-        return new MountedSnapshot(manifest, reader) { TakenUtc = takenUtc, Generation = generation++ };
+        return new MountedSnapshot(manifest, reader) { TakenUtc = takenUtc, Generation = number, File = file };
     }
+
+    SafeFileHandle? OpenFile(Manifest manifest) => options.Hold is null
+        ? null
+        : File.OpenHandle(options.SnapshotFile ?? snapshotFolder!.PathOf(manifest.Id), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
     async Task RefreshAsync(TimeSpan interval)
     {
@@ -176,7 +312,8 @@ sealed class MountSession : IAsyncDisposable
                 return;
             }
 
-            MountedSnapshot next = Mounted(manifest, begun);
+            MountedSnapshot next = Mounted(manifest, begun, generation++, OpenFile(manifest));
+            await snapshotsChanged(next);
             fileSystem.Switch(next);
             KernelCaches.Invalidate(connection, before.Manifest, manifest);
             Log.Info($"now serving snapshot {manifest.Id.ToString()[..12]}: {manifest.FileCount:N0} files, {Values.Size(manifest.TotalBytes)}");
@@ -255,9 +392,10 @@ sealed class MountSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
-        if (connection is not null)
+        if (connection is not null && !hasLeft)
         {
-            connection.Dispose();
+            // A connection that is held has ended, or is somebody else's to end.
+            if (options.Hold is null) connection.Dispose();
             await Ended;
         }
 

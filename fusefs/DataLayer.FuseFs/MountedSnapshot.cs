@@ -1,5 +1,6 @@
 using DataLayer.Cache;
 using DataLayer.Formats;
+using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.FuseFs;
 
@@ -19,6 +20,9 @@ sealed class MountedSnapshot(Manifest manifest, DatasetReader reader)
 
     /// <summary>Position in the mount's sequence of snapshots; tags directory offsets.</summary>
     public required int Generation { get; init; }
+
+    /// <summary>The manifest's file, for a successor: it lasts as long as somebody has it open. Only on a mount that is held.</summary>
+    public SafeFileHandle? File { get; init; }
 
     /// <summary>False when the last use is gone already. Every true wants a <see cref="Release"/>.</summary>
     public bool TryAcquire()
@@ -53,6 +57,7 @@ sealed class MountedSnapshot(Manifest manifest, DatasetReader reader)
         }
 
         Manifest.Dispose();
+        File?.Dispose();
         closed.TrySetResult();
     }
 

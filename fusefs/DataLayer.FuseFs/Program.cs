@@ -21,6 +21,11 @@ RootCommand root = new("""
     StatsCommand.Create(),
     UnmountCommand.Create(),
     CheckCommand.Create(),
+    DoctorCommand.Create(),
+    HoldCommands.Upgrade(),
+    HoldCommands.Held(),
+    HoldCommands.Serve(),
+    HoldCommands.Hold(),
 };
 
 ParseResult parsed = root.Parse(args);

@@ -54,6 +54,8 @@ sealed class SnapshotFolder
     public static string NameOf(IEnumerable<ManifestSource> sources) =>
         string.Join(';', sources.Select(source => $"{source.Identity}={source.SubPath}"));
 
+    public string PathOf(SnapshotId id) => Path.Combine(directory, $"{id}.manifest");
+
     /// <summary>Lists the sources into a new snapshot, which is the previous one again when nothing changed.</summary>
     public async Task<Manifest> TakeAsync(
         IReadOnlyList<(ISource Source, string SubPath)> sources, IProgress<long>? entries, CancellationToken cancellation)
@@ -64,7 +66,7 @@ sealed class SnapshotFolder
             ManifestBuildOptions options = new() { Previous = Newest() };
             using (Manifest built = await ManifestBuilder.BuildAsync(sources, building, options, entries, cancellation))
             {
-                string final = Path.Combine(directory, $"{built.Id}.manifest");
+                string final = PathOf(built.Id);
                 File.Move(building, final, overwrite: true);
                 File.SetLastWriteTimeUtc(final, DateTime.UtcNow);
                 Prune(final);

@@ -79,6 +79,14 @@ sealed class Mounted : IDisposable
         ended = true;
     }
 
+    /// <summary>Somebody else has seen to its end.</summary>
+    public void Abandon()
+    {
+        if (!process.WaitForExit(TimeSpan.FromSeconds(40))) throw new TimeoutException($"dl-fuse did not end:\n{Errors}");
+        ended = true;
+        process.Dispose();
+    }
+
     /// <summary>SIGTERM; returns the exit code.</summary>
     public int Terminate()
     {

@@ -26,6 +26,9 @@ static unsafe partial class Native
     [LibraryImport(Library, EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int file, byte* buffer, nint count);
 
+    [LibraryImport(Library, EntryPoint = "posix_fadvise")]
+    public static partial int FAdvise(int file, long offset, long length, int advice);
+
     [LibraryImport(Library, EntryPoint = "lseek", SetLastError = true)]
     public static partial long LSeek(int file, long offset, int whence);
 

@@ -13,6 +13,12 @@ switch (args)
         return LookupReadBench.Serve(mountPoint, Enum.Parse<DataLayer.Fuse.FuseTransportKind>(transport), int.Parse(count), int.Parse(size));
     case ["bench-client", string directory, string from, string to]:
         return LookupReadBench.RunClient(directory, int.Parse(from), int.Parse(to));
+    case ["soak", string root, string number]:
+        return Soak.Run(root, int.Parse(number));
+    case ["impostor", string socket, string key]:
+        return HoldImpostor.Run(socket, key);
+    case ["soak-tree", string root, string small, string large]:
+        return SoakTree.Create(root, int.Parse(small), int.Parse(large));
     case []:
         break;
     default:

@@ -5,12 +5,13 @@ namespace DataLayer.Fuse;
 /// for the filesystem when the connection is given up. Never refers to the <see cref="FuseRequest"/>, so that one nobody
 /// holds any more is found by its finalizer.
 /// </summary>
-sealed class DeferredRequest(FuseWorker worker, ulong unique, int ringEntry)
+sealed class DeferredRequest(FuseWorker worker, ulong unique, int ringEntry, int slot)
 {
     readonly Lock _lock = new();
     CancellationTokenSource? _cancellation;
     bool _interrupted;
     int _claimed;
+    int _slot = slot;
 
     public FuseWorker Worker => worker;
 
@@ -18,6 +19,9 @@ sealed class DeferredRequest(FuseWorker worker, ulong unique, int ringEntry)
 
     /// <summary>Index of the entry of an io_uring queue that holds the request; without meaning for /dev/fuse.</summary>
     public int RingEntry => ringEntry;
+
+    /// <summary>Where the journal keeps it, to exactly one caller; -1 for every other, or without a journal.</summary>
+    public int TakeSlot() => Interlocked.Exchange(ref _slot, -1);
 
     public bool IsInterrupted => Volatile.Read(ref _interrupted);
 

@@ -89,6 +89,23 @@ sealed class FuseSession
         foreach (DeferredRequest deferred in _deferred.Values) deferred.Worker.GiveUp(deferred);
     }
 
+    /// <summary>
+    /// Leaves every deferred request to a successor: none is answered from here any more once this has returned. Only while no
+    /// worker runs.
+    /// </summary>
+    /// <returns>False when an answer in progress did not end in time.</returns>
+    public bool Abandon(TimeSpan patience)
+    {
+        foreach (DeferredRequest deferred in _deferred.Values)
+        {
+            if (!deferred.TryClaim(forLibrary: true)) continue; // Being answered now: the filesystem came first.
+            deferred.TakeSlot();
+            Remove(deferred);
+            deferred.Interrupt();
+        }
+        return SpinWait.SpinUntil(() => _deferred.IsEmpty, patience);
+    }
+
     /// <summary>The connection ended: whoever still works for a caller may stop.</summary>
     public void CancelDeferred()
     {

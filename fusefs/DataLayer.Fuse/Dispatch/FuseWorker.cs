@@ -48,9 +48,16 @@ abstract class FuseWorker
     /// <returns>None, or why the kernel did not take it. The caller of the operation was released in either case.</returns>
     protected abstract Errno Transmit(ulong unique, int ringEntry, Errno error, ReadOnlySpan<byte> head, ReadOnlySpan<byte> data);
 
+    /// <summary>Keeps the request in progress where a successor finds it, if there is such a place.</summary>
+    /// <returns>For <see cref="Unpark"/>, or -1.</returns>
+    protected virtual int Park() => -1;
+
+    /// <summary>The request was answered; any thread.</summary>
+    protected virtual void Unpark(int slot) { }
+
     public DeferredRequest Defer(FuseRequest request)
     {
-        DeferredRequest deferred = new(this, request.Unique, request.RingEntry);
+        DeferredRequest deferred = new(this, request.Unique, request.RingEntry, Park());
         _session.Add(deferred);
         return deferred;
     }
@@ -58,7 +65,12 @@ abstract class FuseWorker
     public void Send(FuseRequest request, Errno error, ReadOnlySpan<byte> head, ReadOnlySpan<byte> data) =>
         Send(request.Unique, request.Opcode, request.RingEntry, error, head, data);
 
-    public void Complete(DeferredRequest deferred) => _session.Remove(deferred);
+    public void Complete(DeferredRequest deferred)
+    {
+        // First: who waits for the last deferred request to be gone closes the journal then.
+        if (deferred.TakeSlot() is >= 0 and int slot) Unpark(slot);
+        _session.Remove(deferred);
+    }
 
     /// <summary>From the finalizer of a deferred request that nobody can answer any more.</summary>
     public void Drop(FuseRequest request)
@@ -73,7 +85,7 @@ abstract class FuseWorker
     {
         if (!deferred.TryClaim(forLibrary: true)) return;
         Send(deferred.Unique, default, deferred.RingEntry, Errno.EIO, default, default);
-        _session.Remove(deferred);
+        Complete(deferred);
     }
 
     /// <summary>Takes one message as /dev/fuse delivers it: header, struct, rest. Any bytes are safe.</summary>

@@ -16,6 +16,7 @@ static unsafe partial class Libc
     public const int OpenCloseOnExec = 0x80000;
 
     public const int PollIn = 1;
+    public const int PollError = 8;
 
     public static Errno LastError => (Errno)Marshal.GetLastPInvokeError();
 
@@ -67,6 +68,42 @@ static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "recvmsg", SetLastError = true)]
     public static partial nint ReceiveMessage(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport(Library, EntryPoint = "sendmsg", SetLastError = true)]
+    public static partial nint SendMessage(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport(Library, EntryPoint = "socket", SetLastError = true)]
+    public static partial int Socket(int domain, int type, int protocol);
+
+    [LibraryImport(Library, EntryPoint = "bind", SetLastError = true)]
+    public static partial int Bind(int socket, byte* address, int length);
+
+    [LibraryImport(Library, EntryPoint = "listen", SetLastError = true)]
+    public static partial int Listen(int socket, int backlog);
+
+    [LibraryImport(Library, EntryPoint = "accept4", SetLastError = true)]
+    public static partial int Accept(int socket, byte* address, int* length, int flags);
+
+    [LibraryImport(Library, EntryPoint = "connect", SetLastError = true)]
+    public static partial int Connect(int socket, byte* address, int length);
+
+    [LibraryImport(Library, EntryPoint = "getsockopt", SetLastError = true)]
+    public static partial int GetSocketOption(int socket, int level, int name, void* value, int* length);
+
+    [LibraryImport(Library, EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int MemFd(string name, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "ftruncate", SetLastError = true)]
+    public static partial int FTruncate(int descriptor, long length);
+
+    [LibraryImport(Library, EntryPoint = "gettid")]
+    public static partial int GetThreadId();
+
+    [LibraryImport(Library, EntryPoint = "tgkill", SetLastError = true)]
+    public static partial int SignalThread(int process, int thread, int signal);
+
+    [LibraryImport(Library, EntryPoint = "sigaction", SetLastError = true)]
+    public static partial int SetSignalAction(int signal, byte* action, byte* previous);
 
     [LibraryImport(Library, EntryPoint = "mmap", SetLastError = true)]
     public static partial nint MMap(nint address, nuint length, int protection, int flags, int descriptor, nint offset);

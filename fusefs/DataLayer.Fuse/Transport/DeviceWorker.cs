@@ -2,8 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace DataLayer.Fuse;
 
-/// <summary>Reads requests from one /dev/fuse descriptor until the connection ends.</summary>
-sealed unsafe class DeviceWorker(FuseSession session, int index, FuseDevice device) : FuseWorker(session, index)
+/// <summary>Reads requests from one /dev/fuse descriptor until the connection ends, or until told to stop.</summary>
+/// <param name="isOnlyOne">The worker that answers what was left in the journal for its descriptor.</param>
+sealed unsafe class DeviceWorker(FuseSession session, int index, FuseDevice device, RequestJournal? journal, bool isOnlyOne) : FuseWorker(session, index)
 {
     /// <summary>
     /// FUSE_MIN_READ_BUFFER: the kernel refuses a smaller one, and none of its requests is larger with max_write 4096. A larger
@@ -11,22 +12,67 @@ sealed unsafe class DeviceWorker(FuseSession session, int index, FuseDevice devi
     /// </summary>
     public const int BufferSize = 8192;
 
-    readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferSize, pinned: true);
+    readonly byte[] _buffer = journal is null ? GC.AllocateArray<byte>(BufferSize, pinned: true) : [];
     byte[] _scratch = [];
+    byte* _landing;
+    int _parked = -1;
+    int _thread;
+    volatile bool _stopping;
 
     public void Run()
     {
-        // Safe: the array is pinned for its life, and the transport closes the device only after this method has returned.
-        byte* buffer = (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(_buffer, 0);
+        // Safe: the array is pinned for its life; the journal and the device are closed only after this method has returned.
+        byte* buffer = _landing = journal is null ? (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(_buffer, 0) : journal.LandingOf(Index);
+        // Written to, so that it is resident: a process killed while the kernel waits for a page of it fails the request.
+        new Span<byte>(buffer, BufferSize).Clear();
+        Volatile.Write(ref _thread, Libc.GetThreadId());
+        if (journal is not null && isOnlyOne) AnswerLeft(journal);
         long start = GC.GetAllocatedBytesForCurrentThread();
-        while (true)
+        while (!_stopping)
         {
             nint length = Libc.Read(device.Descriptor, buffer, BufferSize);
-            if (length >= 0) Receive(_buffer.AsSpan(0, (int)length));
-            else if (!MayRetry(Libc.LastError)) return;
+            if (length >= 0)
+            {
+                // Safe: the kernel has written this many bytes of BufferSize.
+                Receive(new ReadOnlySpan<byte>(buffer, (int)length));
+                if (journal is not null) RequestJournal.Clear(buffer);
+            }
+            else if (!MayRetry(Libc.LastError)) break;
             Counters.SetAllocated(GC.GetAllocatedBytesForCurrentThread() - start);
         }
+        Volatile.Write(ref _thread, 0);
     }
+
+    /// <summary>Ends <see cref="Run"/> after the request in hand. Repeat it: the signal is lost on a thread that is about to wait.</summary>
+    public void Stop()
+    {
+        _stopping = true;
+        if (Volatile.Read(ref _thread) is > 0 and int thread) WakeUpSignal.Send(thread);
+    }
+
+    /// <summary>What a predecessor took from this descriptor and did not answer.</summary>
+    void AnswerLeft(RequestJournal left)
+    {
+        foreach (int slot in left.LeftOf(Index))
+        {
+            _parked = slot;
+            Receive(left.MessageOf(slot));
+            if (_parked < 0) continue; // Deferred.
+            left.Release(slot);
+            _parked = -1;
+        }
+    }
+
+    protected override int Park()
+    {
+        if (journal is null) return -1;
+        if (_parked < 0) return journal.Park(_landing, device: isOnlyOne ? Index : 0);
+        int slot = _parked;
+        _parked = -1;
+        return slot;
+    }
+
+    protected override void Unpark(int slot) => journal!.Release(slot);
 
     public override Memory<byte> Scratch(FuseRequest request, int size)
     {

@@ -142,6 +142,25 @@ sealed unsafe class FuseDevice : IDisposable
         return Libc.Poll(&poll, 1, (int)timeout.TotalMilliseconds) > 0;
     }
 
+    /// <summary>The kernel says so to whoever polls.</summary>
+    public bool IsEnded
+    {
+        get
+        {
+            PollFd poll = new() { Descriptor = Descriptor };
+            // Safe: one pollfd on the stack.
+            return Libc.Poll(&poll, 1, 0) > 0 && (poll.ReturnedEvents & Libc.PollError) != 0;
+        }
+    }
+
+    /// <summary>Whether reading returns EAGAIN instead of waiting, for everybody who has this descriptor.</summary>
+    public void SetBlocking(bool blocking)
+    {
+        const int getFlags = 3, setFlags = 4, nonBlocking = 0x800;
+        int flags = Libc.Fcntl(Descriptor, getFlags, 0);
+        Libc.Fcntl(Descriptor, setFlags, blocking ? flags & ~nonBlocking : flags | nonBlocking);
+    }
+
     /// <summary>The descriptor is closed once the last call that uses it has returned.</summary>
     public void Dispose() => _handle.Dispose();
 

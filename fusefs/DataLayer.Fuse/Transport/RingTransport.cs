@@ -32,7 +32,7 @@ sealed class RingTransport : FuseTransport
     RingTransport(FuseSession session, FuseDevice device)
     {
         _session = session;
-        _reader = new DeviceWorker(session, 0, device);
+        _reader = new DeviceWorker(session, 0, device, journal: null, isOnlyOne: true);
     }
 
     public override FuseTransportKind Kind => FuseTransportKind.IoUring;

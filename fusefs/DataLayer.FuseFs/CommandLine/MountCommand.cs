@@ -7,7 +7,19 @@ namespace DataLayer.FuseFs.CommandLine;
 /// <summary>`dl-fuse mount`.</summary>
 static class MountCommand
 {
-    public static Command Create()
+    public static Command Create() => Build().Command;
+
+    /// <summary>Reads a command line that was read before, by this version or another.</summary>
+    /// <param name="arguments">What followed `mount`.</param>
+    /// <exception cref="UserException">This version does not understand it.</exception>
+    public static MountOptions Parse(IReadOnlyList<string> arguments)
+    {
+        (Command command, Func<ParseResult, MountOptions> read) = Build();
+        ParseResult parsed = command.Parse(arguments);
+        return parsed.Errors.Count == 0 ? read(parsed) : throw new UserException($"mount {string.Join(' ', arguments)}: {parsed.Errors[0].Message}");
+    }
+
+    static (Command Command, Func<ParseResult, MountOptions> Read) Build()
     {
         Argument<string[]> places = new("SOURCE[=SUBPATH]... MOUNTPOINT")
         {
@@ -34,6 +46,9 @@ static class MountCommand
         Option<FuseTransportKind> transport = new("--transport") { Description = "How requests are taken from the kernel.", Hidden = true, DefaultValueFactory = _ => FuseTransportKind.Auto };
         Option<bool> enableUring = new("--enable-uring") { Description = "Turn FUSE over io_uring on for this machine where the kernel has it (root)." };
         Option<bool> noUring = new("--no-io-uring") { Description = "Take requests from /dev/fuse even where io_uring is on." };
+        Option<bool> hold = new("--hold") { Description = "Keep the mount alive when the process that serves it dies or is upgraded: callers wait a moment instead of failing." };
+        Option<TimeSpan> patience = SharedOptions.Parsed<TimeSpan>("--hold-patience", "TIME", "With --hold: when nobody can serve for this long, calls fail with EIO until somebody can (default: 30s).", Values.TryParseDuration, "30s", () => TimeSpan.FromSeconds(30));
+        Option<bool> noStandby = new("--no-standby") { Description = "With --hold: keep no second process ready. Saves its memory, and a death stalls callers for as long as a start takes." };
         SharedOptions shared = new();
 
         Command command = new("mount", """
@@ -43,7 +58,7 @@ static class MountCommand
             Runs in the foreground until interrupted, prints one line when ready.
             """)
         {
-            places, cacheDir, cacheSize, snapshot, refresh, deadline, allowOther, uid, gid, fileMode, dirMode, openMode, xattr, metrics, daemon, logFile, without, minor, transport, enableUring, noUring,
+            places, cacheDir, cacheSize, snapshot, refresh, deadline, allowOther, uid, gid, fileMode, dirMode, openMode, xattr, metrics, daemon, logFile, without, minor, transport, enableUring, noUring, hold, patience, noStandby,
         };
         shared.AddTo(command);
         command.Validators.Add(result =>
@@ -52,6 +67,16 @@ static class MountCommand
         });
         SharedOptions.RefuseUnknownOptions(command, places);
         command.SetAction(async (parsed, cancellation) =>
+        {
+            MountOptions options = Read(parsed);
+            if (parsed.GetValue(daemon)) return Daemon.Start(parsed.GetValue(logFile));
+            if (options.Hold is not null) return HoldCommands.Run(options, [.. Environment.GetCommandLineArgs().SkipWhile(static argument => argument != "mount").Skip(1)]);
+            await RunAsync(options, cancellation);
+            return 0;
+        });
+        return (command, Read);
+
+        MountOptions Read(ParseResult parsed)
         {
             string[] all = parsed.GetValue(places)!;
             FuseFeatures disabled = FuseFeatures.None;
@@ -82,6 +107,7 @@ static class MountCommand
                 OpenMode = parsed.GetValue(openMode),
                 Xattr = parsed.GetValue(xattr),
                 Metrics = parsed.GetValue(metrics),
+                Hold = parsed.GetValue(hold) ? new HoldOptions { Patience = parsed.GetValue(patience), Standby = !parsed.GetValue(noStandby) } : null,
                 Fuse = new FuseOptions
                 {
                     AllowOther = parsed.GetValue(allowOther),
@@ -92,11 +118,8 @@ static class MountCommand
                 },
             };
             options.Validate();
-            if (parsed.GetValue(daemon)) return Daemon.Start(parsed.GetValue(logFile));
-            await RunAsync(options, cancellation);
-            return 0;
-        });
-        return command;
+            return options;
+        }
     }
 
     static async Task RunAsync(MountOptions options, CancellationToken cancellation)
@@ -117,7 +140,7 @@ static class MountCommand
         }
     }
 
-    static string DefaultCacheDirectory()
+    internal static string DefaultCacheDirectory()
     {
         if (CurrentUser.IsRoot) return "/var/cache/datalayer";
         string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");

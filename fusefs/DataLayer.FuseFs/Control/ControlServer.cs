@@ -141,12 +141,15 @@ sealed class ControlServer : IAsyncDisposable
         await stream.WriteAsync("\n"u8.ToArray(), cancellation);
     }
 
+    /// <summary>Somebody else listens at the path now, or will: it is not to be deleted.</summary>
+    public bool IsSuperseded { get; set; }
+
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
         listener.Dispose();
         await accepting;
-        File.Delete(path);
+        if (!IsSuperseded) File.Delete(path);
         stop.Dispose();
     }
 }

@@ -60,6 +60,8 @@ sealed record MountStats
 [JsonSerializable(typeof(MountStats))]
 [JsonSerializable(typeof(CommandLine.SnapshotSummary))]
 [JsonSerializable(typeof(CommandLine.CheckSummary))]
+[JsonSerializable(typeof(Holding.HoldStatus))]
+[JsonSerializable(typeof(List<Diagnosis.Finding>))]
 sealed partial class ControlJson : JsonSerializerContext
 {
     /// <summary>The same contracts, indented for people and logs.</summary>

@@ -19,6 +19,12 @@ namespace DataLayer.Fuse;
 /// <param name="ConnectionId">N of /sys/fs/fuse/connections/N.</param>
 public sealed record FuseHandover(IReadOnlyList<SafeFileHandle> Devices, FuseNegotiation? Negotiation, string MountPoint, int ConnectionId) : IDisposable
 {
+    /// <summary>Memory of the requests not answered yet, where the kernel cannot send them again; made by <see cref="Initialize"/>.</summary>
+    public SafeFileHandle? Journal { get; init; }
+
+    /// <summary>The mount is gone, or the connection was aborted.</summary>
+    public bool IsEnded => new FuseDevice(Devices[0]).IsEnded;
+
     /// <summary>Mounts, and leaves INIT to who serves.</summary>
     /// <param name="mountPoint">An existing directory.</param>
     /// <exception cref="FuseException">One line that names the path and the remedy.</exception>
@@ -39,18 +45,54 @@ public sealed record FuseHandover(IReadOnlyList<SafeFileHandle> Devices, FuseNeg
     public FuseHandover Initialize(FuseOptions options)
     {
         if (Negotiation is not null) return this;
+        options = FuseTransports.ForHeld(options);
         FuseDevice device = new(Devices[0]);
         FuseInitIn offer = FuseHandshake.Receive(device, out ulong unique);
         FuseNegotiation settled = FuseHandshake.Negotiate(offer, options, ioUring: false);
         FuseHandshake.Reply(device, unique, FuseHandshake.Answer(settled, options));
         ReadAhead.Raise(ConnectionId, options);
         List<SafeFileHandle> all = [device.Handle];
-        while (all.Count < options.Threads && device.TryClone() is { } clone) all.Add(clone.Handle);
-        return this with { Devices = all, Negotiation = settled };
+        while (options.Transport == FuseTransportKind.ClonedDescriptors && all.Count < options.Threads && device.TryClone() is { } clone) all.Add(clone.Handle);
+        return this with { Devices = all, Negotiation = settled, Journal = settled.Has(FuseFeatures.HasResend) ? null : RequestJournal.Create() };
     }
+
+    /// <summary>Mounts for a holder: with io_uring left off, whose rings die with their process.</summary>
+    /// <inheritdoc cref="Mount"/>
+    public static FuseHandover MountHeld(string mountPoint, FuseOptions options)
+    {
+        FuseHandover mount = Mount(mountPoint, FuseTransports.ForHeld(options));
+        try
+        {
+            return mount.Initialize(options);
+        }
+        catch
+        {
+            mount.Dispose();
+            FuseMountPoint.Unmount(mount.MountPoint, lazy: true);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Answers everything with an error, first what nobody answered so far, until cancelled: for a holder without anybody
+    /// who can serve. Callers fail instead of waiting.
+    /// </summary>
+    /// <param name="cancellation">Acted on within 0.1 s.</param>
+    public void Refuse(Errno error, CancellationToken cancellation)
+    {
+        using RequestRefusal refusal = new([.. Devices.Select(static handle => new FuseDevice(handle))], Negotiation!, Journal, error);
+        refusal.Run(cancellation);
+    }
+
+    /// <summary>Unmounts; while files are open, detaches the mount so that it ends with the last of them.</summary>
+    public void Unmount() => FuseConnection.UnmountIfOnTop(MountPoint, ConnectionId);
+
+    /// <summary>Ends the connection at once: callers get ECONNABORTED.</summary>
+    public void Abort() => FuseMountPoint.Abort(ConnectionId);
 
     public void Dispose()
     {
         foreach (SafeFileHandle device in Devices) device.Dispose();
+        Journal?.Dispose();
     }
 }
