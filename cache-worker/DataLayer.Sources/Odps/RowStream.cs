@@ -12,8 +12,9 @@ abstract class RowStream : IDisposable
     // Two columns' worth of 8 MiB requests. Several streams may be open at once, each with as much.
     const int ReadAhead = 16 << 20;
 
-    // What the pages of one row group of a sane file need, with much to spare; a hostile one gets no more.
-    const long MemoryLimit = 512 << 20;
+    // A page and a dictionary of 1 MiB each for 128 columns; more columns have smaller pages, since row groups have a size.
+    // A hostile file gets no more.
+    const long MemoryLimit = 256 << 20;
 
     public static ParquetReadOptions ParquetOptions { get; } = new() { ReadAhead = ReadAhead, MemoryLimit = MemoryLimit };
 
