@@ -36,7 +36,7 @@ public sealed class DatasetReader : IAsyncDisposable
         _options = options;
         _copies = copies;
         _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, origin, lane, _statistics, options.ReadDeadline);
-        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())));
+        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray()))) { Snapshot = options.Snapshot };
         _ahead = new ReadAhead(store, _queue, _registration);
         _packsAhead = new PackAhead(store, layout, _queue, _registration);
         store.Register(_registration);
@@ -45,6 +45,8 @@ public sealed class DatasetReader : IAsyncDisposable
     public ReadCounters Counters => _statistics.Read();
 
     internal FetchQueue Queue => _queue;
+
+    internal Registration Registration => _registration;
 
     /// <summary>
     /// Copies up to destination.Length bytes of the file at <paramref name="offset"/> if they are in the store and their

@@ -1,7 +1,8 @@
 namespace DataLayer.Cache;
 
-/// <summary>The workers there are; changes over time, so it is read once per operation.</summary>
+/// <summary>Who is in the cluster, as far as this process knows. Safe for concurrent use.</summary>
 public interface IMembership
 {
+    /// <summary>The last membership known; costs a field read. Hold on to one map for as long as its ordinals are used.</summary>
     PlacementMap Current { get; }
 }

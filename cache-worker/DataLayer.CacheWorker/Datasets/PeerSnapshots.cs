@@ -41,7 +41,7 @@ sealed class PeerSnapshots(PeerTable peers, string self, PeerTiming timing) : IS
     {
         int[] ranked = new int[MaxListers];
         PlacementMap map = peers.Map;
-        int count = map.GetHomes(new BlockId(Digest.Of(Encoding.UTF8.GetBytes(dataset))), ranked);
+        int count = map.Rank(new BlockId(Digest.Of(Encoding.UTF8.GetBytes(dataset))), ranked);
         return ranked[..count].Select(i => map.Workers[i]);
     }
 
