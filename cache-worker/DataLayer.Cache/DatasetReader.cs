@@ -278,6 +278,11 @@ public sealed class DatasetReader : IAsyncDisposable
     public Task<long> WarmAsync(IReadOnlyList<EntryIndex> files, IProgress<long>? progress, CancellationToken cancellation) =>
         new Warming(_store, _layout, _queue, _registration, _options.ReadDeadline).RunAsync(files, progress, cancellation);
 
+    /// <inheritdoc cref="WarmAsync(IReadOnlyList{EntryIndex}, IProgress{long}?, CancellationToken)"/>
+    /// <param name="wanted">Leaves units out.</param>
+    internal Task<long> WarmAsync(IReadOnlyList<EntryIndex> files, Func<FileLocation, Unit, bool> wanted, IProgress<long>? progress, CancellationToken cancellation) =>
+        new Warming(_store, _layout, _queue, _registration, _options.ReadDeadline, wanted).RunAsync(files, progress, cancellation);
+
     /// <summary>
     /// The local file of a large file whose every byte is in the store and was checked, or written, by this process; see
     /// <see cref="VerifyAsync"/> for one that an earlier process wrote. Costs microseconds.
