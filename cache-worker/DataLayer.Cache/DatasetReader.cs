@@ -49,8 +49,8 @@ public sealed class DatasetReader : IAsyncDisposable
     internal Registration Registration => _registration;
 
     /// <summary>
-    /// Copies up to destination.Length bytes of the file at <paramref name="offset"/> if they are in the store and their
-    /// checksum holds. Never waits for a source or another reader; allocates nothing.
+    /// Copies up to destination.Length bytes of the file at <paramref name="offset"/> if the store has them in memory and their
+    /// checksum holds. Never waits for the disk, a source or another reader; allocates nothing.
     /// </summary>
     /// <returns>Bytes copied (short only at end of file), or -1 when <see cref="ReadAsync"/> is needed.</returns>
     public int TryRead(in FileLocation file, long offset, Span<byte> destination)
@@ -65,7 +65,7 @@ public sealed class DatasetReader : IAsyncDisposable
             for (int done = 0; done < length;)
             {
                 (Unit unit, int within, int count) = Piece(file, offset + done, length - done);
-                if (!block.TryRead(unit, within, destination.Slice(done, count), ref _store.BadChecksums)) return -1;
+                if (block.Read(unit, within, destination.Slice(done, count), mayBlock: false, ref _store.BadChecksums) != BlockRead.Copied) return -1;
                 done += count;
             }
             block.Touched = true;
@@ -89,8 +89,10 @@ public sealed class DatasetReader : IAsyncDisposable
         return read >= 0 ? new(read) : ReadMissingAsync(file, offset, destination, cancellation);
     }
 
-    async ValueTask<int> ReadMissingAsync(FileLocation file, long offset, Memory<byte> destination, CancellationToken cancellation)
+    /// <summary>The same, for what <see cref="TryRead"/> has just been tried for.</summary>
+    public async ValueTask<int> ReadMissingAsync(FileLocation file, long offset, Memory<byte> destination, CancellationToken cancellation)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         int length = (int)Math.Min(file.Length - offset, destination.Length);
         Patience patience = new(_options.ReadDeadline);
         bool fetched = false, keep = _copies?.Keep(KeyOf(file, Unit.At(file, offset))) ?? true;
@@ -115,7 +117,7 @@ public sealed class DatasetReader : IAsyncDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), keep, cancellation);
-            if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
+            if (block != null && await ReadBlockAsync(block, unit, within, destination)) return false;
 
             if (block != null && !await _store.AdmitAsync(_registration, block, unit.Index, cancellation)) block = null;
             Fetch fetch = JoinOrStart(file, block, unit, out bool started);
@@ -149,37 +151,39 @@ public sealed class DatasetReader : IAsyncDisposable
         }
     }
 
-    /// <summary>A whole unit from the store and its checksum; false when it has to be fetched. Never waits.</summary>
+    /// <summary>A whole unit from the store, and its checksum; null when it has to be fetched.</summary>
     /// <param name="destination">Exactly the unit's length.</param>
-    internal bool TryReadUnit(in FileLocation file, in Unit unit, Span<byte> destination, out uint crc)
+    internal async ValueTask<uint?> ReadStoredUnitAsync(FileLocation file, Unit unit, Memory<byte> destination)
+    {
+        BlockFile? block = _store.Find(file.BlockFile);
+        if (block == null) return null;
+        BlockRead read = ReadWhole(block, unit, destination.Span, mayBlock: false, out uint crc);
+        if (read == BlockRead.OnDisk)
+        {
+            (read, crc) = await _store.Disk.RunAsync(() => (ReadWhole(block, unit, destination.Span, mayBlock: true, out uint stored), stored));
+            if (read == BlockRead.Copied) _store.PageCache.Cold(block);
+        }
+        if (read != BlockRead.Copied) return null;
+        _statistics.CountHit(unit.Length);
+        return crc;
+    }
+
+    BlockRead ReadWhole(BlockFile block, in Unit unit, Span<byte> destination, bool mayBlock, out uint crc)
     {
         crc = 0;
-        BlockFile? block = _store.Find(file.BlockFile);
-        if (block == null || !block.TryEnter()) return false;
+        if (!block.TryEnter()) return BlockRead.Absent;
         try
         {
-            if (!block.TryReadWhole(unit, destination, out crc, ref _store.BadChecksums)) return false;
             block.Touched = true;
+            return block.ReadWhole(unit, destination, mayBlock, out crc, ref _store.BadChecksums);
         }
         finally
         {
             block.Leave();
         }
-        _statistics.CountHit(unit.Length);
-        return true;
     }
 
-    /// <summary>The same, fetching what is missing.</summary>
-    /// <returns>The unit's checksum.</returns>
-    internal async ValueTask<uint> ReadUnitAsync(FileLocation file, Unit unit, Memory<byte> destination, CancellationToken cancellation)
-    {
-        if (TryReadUnit(file, unit, destination.Span, out uint crc)) return crc;
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        await ReadMissingAsync(file, file.IsPacked ? 0 : unit.Start, destination, cancellation);
-        return Crc32C.Compute(destination.Span);
-    }
-
-    /// <summary>Opens the block file if the store has it, so that <see cref="TryReadUnit"/> can be tried.</summary>
+    /// <summary>Opens the block file if the store has it, so that <see cref="ReadStoredUnitAsync"/> can be tried.</summary>
     internal async ValueTask<bool> OpenAsync(FileLocation file, CancellationToken cancellation) =>
         await _store.OpenBlockAsync(_registration, SpecOf(file), admit: false, cancellation) != null;
 
@@ -193,12 +197,24 @@ public sealed class DatasetReader : IAsyncDisposable
         return present;
     }
 
-    bool TryReadBlock(BlockFile block, in Unit unit, int within, Span<byte> destination)
+    /// <summary>False when the store does not have the bytes.</summary>
+    async ValueTask<bool> ReadBlockAsync(BlockFile block, Unit unit, int within, Memory<byte> destination)
+    {
+        if (!block.TryEnter()) return false;
+        bool present = block.IsPresent(unit);
+        block.Leave();
+        if (!present) return false;
+        bool read = await _store.Disk.RunAsync(() => ReadBlock(block, unit, within, destination));
+        if (read) _store.PageCache.Cold(block);
+        return read;
+    }
+
+    bool ReadBlock(BlockFile block, in Unit unit, int within, Memory<byte> destination)
     {
         if (!block.TryEnter()) return false;
         try
         {
-            if (!block.TryRead(unit, within, destination, ref _store.BadChecksums)) return false;
+            if (block.Read(unit, within, destination.Span, mayBlock: true, ref _store.BadChecksums) != BlockRead.Copied) return false;
             block.Touched = true;
             _statistics.CountFromCache(destination.Length);
             return true;

@@ -85,7 +85,9 @@ sealed class MountSession : IAsyncDisposable
         }
         else
         {
-            sources = Own(SourceSet.Open(options.Sources, options.SourceOptions));
+            SnapshotFolder.PruneTables(options.CacheDirectory, Log.Warn);
+            string[] tables = [SnapshotFolder.TablesIn(options.CacheDirectory), .. options.SnapshotFile is { } snapshot ? new[] { SnapshotFolder.TablesBeside(snapshot) } : []];
+            sources = Own(SourceSet.Open(options.Sources, options.SourceOptions with { TableFolders = tables }));
             store = Own(await BlockStore.OpenAsync(
                 new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize - FolderSpace, Warn = Log.Warn }, cancellation));
         }

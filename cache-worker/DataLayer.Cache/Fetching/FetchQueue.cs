@@ -147,7 +147,7 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
         {
             if (!_stopped && !fetch.IsStarted && fetch.Buffer == null)
             {
-                fetch.Buffer = _buffers.TryRent(fetch.Length, background: false);
+                fetch.Buffer = _buffers.TryRent(fetch.Length, background: false, Lane == FetchLane.Copies);
                 if (fetch.Buffer == null)
                 {
                     needsMemory = true;
@@ -169,7 +169,7 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
             if (fetch == null) return null;
             if (!_stopped && !fetch.IsStarted && fetch.Buffer == null)
             {
-                fetch.Buffer = _buffers.TryRent(fetch.Length, background: true);
+                fetch.Buffer = _buffers.TryRent(fetch.Length, background: true, Lane == FetchLane.Copies);
                 if (fetch.Buffer == null)
                 {
                     needsMemory = true;

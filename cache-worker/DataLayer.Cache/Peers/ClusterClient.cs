@@ -76,7 +76,7 @@ public sealed class ClusterClient : IPeerOrder, IMembership, IAsyncDisposable
     public DatasetReader OpenReader(BlockStore store, Manifest manifest, DatasetOptions options)
     {
         PeerOrigin origin = new(manifest.Id, manifest.Layout.SliceSize, this, lastResort: null, _options.Timing, _budget);
-        return new DatasetReader(store, new ManifestLayout(manifest), origin, options with { Snapshot = manifest.Id }, FetchLane.Copies, copies: null);
+        return new DatasetReader(store, new ManifestLayout(manifest), origin, options with { Snapshot = manifest.Id }, FetchLane.Home, copies: null);
     }
 
     int IPeerOrder.GetPeers(in BlockId block, Span<PeerHealth?> peers)

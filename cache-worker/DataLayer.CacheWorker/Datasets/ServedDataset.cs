@@ -51,7 +51,7 @@ sealed class ServedDataset : IAsyncDisposable
         _keeper = options.LocalCopy == CopyPolicy.Always ? null : new CopyKeeper(options.LocalCopy);
         foreach (SourceRegistration source in registration.Sources)
         {
-            SourceOptions sourceOptions = new() { Endpoint = source.Endpoint, Region = source.Region, PathStyle = source.PathStyle, Anonymous = source.Anonymous };
+            SourceOptions sourceOptions = new() { Endpoint = source.Endpoint, Region = source.Region, PathStyle = source.PathStyle, Anonymous = source.Anonymous, TableFolders = [SnapshotFolder.TablesIn(options.CacheDirectory)] };
             _sources.Add((SourceFactory.Open(source.Uri, sourceOptions), source.SubPath.Trim('/')));
         }
         _folder = new SnapshotFolder(options.CacheDirectory, $"{registration.Name} {registration.Generation}", Log.Warn);

@@ -30,7 +30,7 @@ static class BlockAnswer
         for (; index < present; index++)
         {
             Unit unit = units[index];
-            if (!TryWriteUnit(reader, units.File, unit, writer)) break;
+            if (!await TryWriteUnitAsync(reader, units.File, unit, writer)) break;
             sent += unit.Length;
             // Each unit is on its way while the next one is read.
             FlushResult flushed = await writer.FlushAsync(cancellation);
@@ -50,11 +50,11 @@ static class BlockAnswer
 
     static UnitRange Rest(UnitRange units, int from) => units with { First = units.First + from, Count = units.Count - from };
 
-    static bool TryWriteUnit(DatasetReader reader, in FileLocation file, in Unit unit, PipeWriter writer)
+    static async ValueTask<bool> TryWriteUnitAsync(DatasetReader reader, FileLocation file, Unit unit, PipeWriter writer)
     {
-        Span<byte> frame = writer.GetSpan(FrameHeader.Size + unit.Length);
-        if (!reader.TryReadUnit(file, unit, frame.Slice(FrameHeader.Size, unit.Length), out uint crc)) return false;
-        new FrameHeader(FrameKind.Unit, (uint)unit.Index, unit.Length, crc).Write(frame);
+        Memory<byte> frame = writer.GetMemory(FrameHeader.Size + unit.Length);
+        if (await reader.ReadStoredUnitAsync(file, unit, frame.Slice(FrameHeader.Size, unit.Length)) is not { } crc) return false;
+        new FrameHeader(FrameKind.Unit, (uint)unit.Index, unit.Length, crc).Write(frame.Span);
         writer.Advance(FrameHeader.Size + unit.Length);
         return true;
     }
