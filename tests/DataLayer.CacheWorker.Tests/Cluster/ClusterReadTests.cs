@@ -102,7 +102,8 @@ public sealed class ClusterReadTests(ITestOutputHelper output)
         Assert.True(damaged > 0);
         TestCluster.DropKernelCaches();
         Assert.Equal("", cluster.Differences(second));
-        Assert.Equal("", cluster.Differences(first));
+        // A process that read parts of a unit has verified it once and does not look again; a new one does.
+        Assert.Equal("", cluster.Differences(cluster.Mount(1)));
         Assert.True(cluster.Status(1).GetProperty("badChecksums").GetInt64() > 0);
         Assert.Equal(0, cluster.Status(2).GetProperty("badChecksums").GetInt64());
     }
