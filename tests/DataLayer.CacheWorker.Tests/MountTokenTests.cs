@@ -9,7 +9,7 @@ public sealed class MountTokenTests : IDisposable
 {
     readonly ScratchDirectory _scratch = new();
 
-    TlsFiles Files(WorkerAuthority authority, string name)
+    static TlsFiles Files(WorkerAuthority authority, string name)
     {
         (string certificate, string key) = authority.Issue(name);
         return TlsFiles.Load(authority.CertificateFile, certificate, key);
