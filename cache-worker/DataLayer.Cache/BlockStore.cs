@@ -25,13 +25,13 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
 
     readonly BlockSync _sync;
     readonly BlockWriter _writer;
-    readonly StoreAttachment _attachment;
+    readonly IStoreAttachment _attachment;
     long _badChecksums, _synced;
     long _suspendedUntil = long.MinValue;
     int _warnedOfDisk, _closed;
     StoreSpace _lastSpace;
 
-    BlockStore(BlockStoreOptions options, StorePaths paths)
+    BlockStore(BlockStoreOptions options, StorePaths paths, Func<BlockStore, IStoreAttachment> attach)
     {
         _options = options;
         _paths = paths;
@@ -40,7 +40,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         _sync = new BlockSync(paths, errno => DiskFailed(Libc.Describe(errno)));
         _sync.Synced += _ => Interlocked.Increment(ref _synced);
         _writer = new BlockWriter(Table, _sync, this);
-        _attachment = new StoreAttachment(paths, options, this);
+        _attachment = attach(this);
         PageCache = new PageCacheAhead(() => Space.Used);
     }
 
@@ -53,7 +53,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     internal DiskThreads Disk { get; } = new(DiskReads, "disk");
     internal BlockWriter Writer => _writer;
     internal ref long BadChecksums => ref _badChecksums;
-    internal StoreAttachment Attachment => _attachment;
+    internal IStoreAttachment Attachment => _attachment;
 
     /// <summary>Opens the store, as owner or through the process that owns it.</summary>
     /// <exception cref="StoreException">The directory cannot be used at all; the message names the remedy.</exception>
@@ -64,7 +64,20 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     public static async Task<BlockStore> OpenAsync(BlockStoreOptions options, CancellationToken cancellation)
     {
         options.Validate();
-        BlockStore store = new(options, new StorePaths(Path.GetFullPath(options.Directory)));
+        StorePaths paths = new(Path.GetFullPath(options.Directory));
+        return await StartAsync(new BlockStore(options, paths, store => new StoreAttachment(paths, options, store)), cancellation);
+    }
+
+    /// <summary>A mount's view of its worker's store: block files are read in place, through descriptors that the worker lends.</summary>
+    /// <param name="socket">The worker's unix socket; null where no worker is on this node, and nothing is kept then.</param>
+    internal static Task<BlockStore> OpenLentAsync(string? socket, Func<string?> token, Action<string> warn, CancellationToken cancellation)
+    {
+        BlockStoreOptions options = new() { Directory = socket ?? "/", Capacity = 1, Warn = warn };
+        return StartAsync(new BlockStore(options, new StorePaths(options.Directory), store => new LentAttachment(socket, token, store)), cancellation);
+    }
+
+    static async Task<BlockStore> StartAsync(BlockStore store, CancellationToken cancellation)
+    {
         try
         {
             await store._attachment.StartAsync(cancellation);
@@ -79,7 +92,16 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
 
     void IAttachedStore.Attached(IBlockDirectory directory) => _open.RetireOthers(directory);
 
-    void IAttachedStore.Evicted(IBlockDirectory directory, BlockGrant grant, BlockFileId id) => _open.Retire(directory, id, grant.Serial);
+    void IAttachedStore.Evicted(IBlockDirectory directory, BlockGrant grant, BlockFileId id)
+    {
+        _open.Retire(directory, id, grant.Serial);
+        Evicted?.Invoke(grant, id);
+    }
+
+    /// <summary>A block file that is gone; whoever has it open closes it.</summary>
+    internal event Action<BlockGrant, BlockFileId>? Evicted;
+
+    internal StorePaths Paths => _paths;
 
     /// <summary>Bytes on disk, and the limit.</summary>
     public (long Used, long Capacity) Space
@@ -158,7 +180,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
             return null;
         }
         if (granted is not { } grant) return null;
-        BlockFile? block = BlockFile.Open(_paths, spec, directory, grant, out int errno);
+        BlockFile? block = BlockFile.Open(spec, directory, grant, out int errno);
         if (block != null)
         {
             _open.Add(block);

@@ -14,7 +14,7 @@ internal sealed class FetchBuffers(long budget) : IDisposable
 
     readonly Lock _gate = new();
     readonly Stack<FetchBuffer>[] _free = [.. Enumerable.Range(0, 32 - SmallestShift).Select(_ => new Stack<FetchBuffer>())];
-    long _rented, _kept;
+    long _rented, _rentedByCopies, _kept;
     bool _disposed;
 
     /// <summary>Memory came back: who was refused may try again. Called outside any lock of this type.</summary>
@@ -24,7 +24,8 @@ internal sealed class FetchBuffers(long budget) : IDisposable
     public long Budget => budget;
 
     /// <summary>A buffer of at least <paramref name="length"/> bytes or null while there is no room.</summary>
-    public FetchBuffer? TryRent(int length, bool background)
+    /// <param name="copies">For a fetch that may end up waiting for one of this process's home lane: those together leave half of the budget to it, or each could wait for the other's memory.</param>
+    public FetchBuffer? TryRent(int length, bool background, bool copies = false)
     {
         int shift = Math.Max(SmallestShift, BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Max(1, length))));
         if (shift > 30) throw new ArgumentOutOfRangeException(nameof(length), length, "a unit above 1 GiB");
@@ -34,10 +35,13 @@ internal sealed class FetchBuffers(long budget) : IDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             // A unit beyond the whole budget (a layout with huge packed files) goes alone instead of never.
             if (_rented + size > (background ? budget / 4 * 3 : budget) && _rented > 0) return null;
+            if (copies && _rentedByCopies + size > budget / 2 && _rentedByCopies > 0) return null;
             _rented += size;
+            if (copies) _rentedByCopies += size;
             if (_free[shift - SmallestShift].TryPop(out FetchBuffer? kept))
             {
                 _kept -= size;
+                kept.IsForCopies = copies;
                 return kept;
             }
             for (int i = _free.Length - 1; i >= 0 && _rented + _kept > budget; i--)
@@ -49,7 +53,7 @@ internal sealed class FetchBuffers(long budget) : IDisposable
                 }
             }
         }
-        return new FetchBuffer(this, (int)size);
+        return new FetchBuffer(this, (int)size) { IsForCopies = copies };
     }
 
     internal void Return(FetchBuffer buffer)
@@ -57,6 +61,7 @@ internal sealed class FetchBuffers(long budget) : IDisposable
         lock (_gate)
         {
             _rented -= buffer.Capacity;
+            if (buffer.IsForCopies) _rentedByCopies -= buffer.Capacity;
             if (_disposed || _rented + _kept + buffer.Capacity > budget) buffer.Unmap();
             else
             {
@@ -95,6 +100,8 @@ internal sealed unsafe class FetchBuffer : MemoryManager<byte>
     }
 
     public int Capacity { get; }
+
+    public bool IsForCopies { get; set; }
 
     public void Return() => _owner.Return(this);
 

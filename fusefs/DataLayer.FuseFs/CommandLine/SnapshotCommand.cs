@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using DataLayer.Cache;
 using DataLayer.Formats;
 using DataLayer.FuseFs.Control;
 
