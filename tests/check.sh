@@ -2,6 +2,8 @@
 # Installs what the tests need, checks the format, builds, and runs the tests. The last line is "N passed, N failed, N skipped".
 #   tests/check.sh        all tests but those marked [Trait("Length", "long")]
 #   tests/check.sh long   only those
+#   tests/check.sh parquet-corpus PATH       reads a checkout of apache/parquet-testing; counts what is read and what refused
+#   tests/check.sh parquet-fuzz [MINUTES]    reads a million damaged Parquet files, or as many as that time allows
 # SKIP_INSTALL=1 leaves the installation out. With CI=true restore keeps to the lock files, and a skipped test is a failure.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -9,10 +11,25 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 # Longest time for one test project: a hang becomes a failure that names the project.
 project_limit=600
 filter='Length!=long'
+projects=tests/*.Tests/*.csproj verbosity=minimal
+tabular=tests/DataLayer.Formats.Tabular.Tests/DataLayer.Formats.Tabular.Tests.csproj
+usage() {
+  echo "usage: tests/check.sh [long | parquet-corpus PATH | parquet-fuzz [MINUTES]]" >&2
+  exit 2
+}
 case ${1-} in
   '') ;;
   long) filter='Length=long' project_limit=5400 ;;
-  *) echo "usage: tests/check.sh [long]" >&2; exit 2 ;;
+  parquet-corpus)
+    [[ -d ${2-}/data && -d ${2-}/bad_data ]] || usage
+    PARQUET_TESTING=$(realpath "$2")
+    export PARQUET_TESTING
+    projects=$tabular verbosity=detailed filter='FullyQualifiedName~CorpusTests' ;;
+  parquet-fuzz)
+    [[ ${2-1} =~ ^[0-9]+$ ]] || usage
+    if [[ ${2-} ]]; then export TABULAR_FUZZ_MINUTES=$2; fi
+    projects=$tabular verbosity=detailed filter='FullyQualifiedName~A_million_damaged_files' project_limit=5400 ;;
+  *) usage ;;
 esac
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
@@ -79,7 +96,7 @@ run_project() {
   log=$scratch/$name.log results=$scratch/$name.trx
   env "$mark" TMPDIR="$scratch" timeout --kill-after=20 "$project_limit" \
     dotnet test "$folder/bin/Release/net10.0/$name.dll" --filter "$filter" --results-directory "$scratch" \
-    --logger "trx;LogFileName=$name.trx" --logger "console;verbosity=minimal" >"$log" 2>&1 </dev/null
+    --logger "trx;LogFileName=$name.trx" --logger "console;verbosity=$verbosity" >"$log" 2>&1 </dev/null
   code=$?
   if [[ -f $results ]]; then
     while read -r word; do
@@ -97,10 +114,11 @@ run_project() {
   if [[ $why ]]; then ((++bad)); fi
   ((passed += good, failed += bad, skipped += left))
   printf '%-40s %4d s  %d of %d%s\n' "$name" $((SECONDS - from)) "$good" $((good + bad + left)) "${why:+: $why}"
-  if ((bad)); then cat "$log"; elif ((left)); then grep -F '[SKIP]' "$log"; fi
+  if ((bad)) || [[ $verbosity == detailed ]]; then cat "$log"; elif ((left)); then grep -F '[SKIP]' "$log"; fi
 }
 
-for project in tests/*.Tests/*.csproj; do run_project "$(dirname "$project")"; done
+# shellcheck disable=SC2086 # a pattern
+for project in $projects; do run_project "$(dirname "$project")"; done
 
 # Children of the last test may still be on their way out.
 for _ in 1 2 3 4 5 6 7 8 9 10; do [[ $(processes_left) ]] || break; sleep 0.2; done

@@ -20,10 +20,12 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     readonly StorePaths _paths;
     readonly OpenBlocks _open = new();
     readonly ConcurrentDictionary<BlockFileId, Task<BlockFile?>> _opening = new();
+    // Reads that wait for the local disk at once: about as deep as the queue of an SSD must be to reach its throughput.
+    const int DiskReads = 16;
+
     readonly BlockSync _sync;
     readonly BlockWriter _writer;
     readonly StoreAttachment _attachment;
-    readonly PageCacheAhead _pageCache;
     long _badChecksums, _synced;
     long _suspendedUntil = long.MinValue;
     int _warnedOfDisk, _closed;
@@ -39,7 +41,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         _sync.Synced += _ => Interlocked.Increment(ref _synced);
         _writer = new BlockWriter(Table, _sync, this);
         _attachment = new StoreAttachment(paths, options, this);
-        _pageCache = new PageCacheAhead(() => Space.Used);
+        PageCache = new PageCacheAhead(() => Space.Used);
     }
 
     /// <summary>A complete block file that a power loss can no longer take away.</summary>
@@ -47,7 +49,8 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
 
     internal FetchBuffers Buffers { get; }
     internal FetchTable Table { get; }
-    internal PageCacheAhead PageCache => _pageCache;
+    internal PageCacheAhead PageCache { get; }
+    internal DiskThreads Disk { get; } = new(DiskReads, "disk");
     internal BlockWriter Writer => _writer;
     internal ref long BadChecksums => ref _badChecksums;
     internal StoreAttachment Attachment => _attachment;
@@ -155,7 +158,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
             return null;
         }
         if (granted is not { } grant) return null;
-        BlockFile? block = BlockFile.Open(_paths, spec, directory, grant, _pageCache, out int errno);
+        BlockFile? block = BlockFile.Open(_paths, spec, directory, grant, out int errno);
         if (block != null)
         {
             _open.Add(block);
@@ -195,6 +198,8 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         if (Interlocked.Exchange(ref _closed, 1) != 0) return;
         while (Table.TryDropOldest()) { }
         _writer.Stop(discard);
+        Disk.Dispose();
+        PageCache.Dispose();
         _sync.Dispose();
         _open.RetireOthers(null);
         await _attachment.DisposeAsync();

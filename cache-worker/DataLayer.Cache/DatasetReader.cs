@@ -41,8 +41,8 @@ public sealed class DatasetReader : IAsyncDisposable
     internal FetchQueue Queue => _queue;
 
     /// <summary>
-    /// Copies up to destination.Length bytes of the file at <paramref name="offset"/> if they are in the store and their
-    /// checksum holds. Never waits for a source or another reader; allocates nothing.
+    /// Copies up to destination.Length bytes of the file at <paramref name="offset"/> if the store has them in memory and their
+    /// checksum holds. Never waits for the disk, a source or another reader; allocates nothing.
     /// </summary>
     /// <returns>Bytes copied (short only at end of file), or -1 when <see cref="ReadAsync"/> is needed.</returns>
     public int TryRead(in FileLocation file, long offset, Span<byte> destination)
@@ -57,7 +57,7 @@ public sealed class DatasetReader : IAsyncDisposable
             for (int done = 0; done < length;)
             {
                 (Unit unit, int within, int count) = Piece(file, offset + done, length - done);
-                if (!block.TryRead(unit, within, destination.Slice(done, count), ref _store.BadChecksums)) return -1;
+                if (block.Read(unit, within, destination.Slice(done, count), mayBlock: false, ref _store.BadChecksums) != BlockRead.Copied) return -1;
                 done += count;
             }
             block.Touched = true;
@@ -81,8 +81,10 @@ public sealed class DatasetReader : IAsyncDisposable
         return read >= 0 ? new(read) : ReadMissingAsync(file, offset, destination, cancellation);
     }
 
-    async ValueTask<int> ReadMissingAsync(FileLocation file, long offset, Memory<byte> destination, CancellationToken cancellation)
+    /// <summary>The same, for what <see cref="TryRead"/> has just been tried for.</summary>
+    public async ValueTask<int> ReadMissingAsync(FileLocation file, long offset, Memory<byte> destination, CancellationToken cancellation)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         int length = (int)Math.Min(file.Length - offset, destination.Length);
         Patience patience = new(_options.ReadDeadline);
         bool fetched = false;
@@ -107,7 +109,7 @@ public sealed class DatasetReader : IAsyncDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
-            if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
+            if (block != null && await ReadBlockAsync(block, unit, within, destination)) return false;
 
             if (block != null && !await _store.AdmitAsync(_registration, block, unit.Index, cancellation)) block = null;
             Fetch fetch = JoinOrStart(file, block, unit, out bool started);
@@ -141,12 +143,24 @@ public sealed class DatasetReader : IAsyncDisposable
         }
     }
 
-    bool TryReadBlock(BlockFile block, in Unit unit, int within, Span<byte> destination)
+    /// <summary>False when the store does not have the bytes.</summary>
+    async ValueTask<bool> ReadBlockAsync(BlockFile block, Unit unit, int within, Memory<byte> destination)
+    {
+        if (!block.TryEnter()) return false;
+        bool present = block.IsPresent(unit);
+        block.Leave();
+        if (!present) return false;
+        bool read = await _store.Disk.RunAsync(() => ReadBlock(block, unit, within, destination));
+        if (read) _store.PageCache.Cold(block);
+        return read;
+    }
+
+    bool ReadBlock(BlockFile block, in Unit unit, int within, Memory<byte> destination)
     {
         if (!block.TryEnter()) return false;
         try
         {
-            if (!block.TryRead(unit, within, destination, ref _store.BadChecksums)) return false;
+            if (block.Read(unit, within, destination.Span, mayBlock: true, ref _store.BadChecksums) != BlockRead.Copied) return false;
             block.Touched = true;
             _statistics.CountFromCache(destination.Length);
             return true;

@@ -51,6 +51,21 @@ public sealed record SourceOptions
     /// <summary>Threads that a directory source may block in system calls.</summary>
     public int MaxThreads { get; init; } = 16;
 
+    /// <summary>How <c>odps+…</c> sources are read.</summary>
+    public OdpsOptions Odps { get; init; } = new();
+
+    /// <summary>
+    /// Folders for what is derived from table exports (row indexes, JSON files), by digest: the first is written to, all are
+    /// searched. Without any they are kept in memory.
+    /// </summary>
+    public IReadOnlyList<string> TableFolders { get; init; } = [];
+
+    /// <summary>Told what a user should know about a source, a sentence each.</summary>
+    public Action<string>? Notify { get; init; }
+
+    /// <summary>Told how far the indexing of a table's rows is; often, and from several threads.</summary>
+    public Action<IndexingProgress>? Indexing { get; init; }
+
     /// <summary>For tests of virtual-hosted addresses: connect here whatever the endpoint's name.</summary>
     internal EndPoint? ConnectTo { get; init; }
 
@@ -73,3 +88,7 @@ public sealed record SourceOptions
         if (!holds) throw new SourceException(SourceFault.Misconfigured, message);
     }
 }
+
+/// <summary>How far the one decode of a table is that its row views need.</summary>
+/// <param name="TextBytes">Size of the rows found so far, as JSON lines.</param>
+public readonly record struct IndexingProgress(long FilesDone, long Files, long TextBytes);

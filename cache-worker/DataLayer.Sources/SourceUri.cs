@@ -19,7 +19,7 @@ public enum SourceKind
 /// <param name="Path">Directories: absolute, without '.', '..', doubled or trailing '/'; else empty.</param>
 public sealed record SourceUri(SourceKind Kind, string Bucket, string Prefix, string Path)
 {
-    const string Forms = "s3://bucket/prefix, oss://bucket/prefix, nfs://server/export, file:///path or a path";
+    const string Forms = "s3://bucket/prefix, oss://bucket/prefix, nfs://server/export, file:///path or a path, or odps+ and one of these for a table export";
 
     /// <exception cref="SourceException">Misconfigured, with one line that says what is wrong.</exception>
     public static SourceUri Parse(string text)

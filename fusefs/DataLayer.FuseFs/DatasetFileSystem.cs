@@ -274,7 +274,7 @@ sealed class DatasetFileSystem : IFuseFileSystem
             try
             {
                 Memory<byte> payload = request.TakePayload(wanted);
-                int read = await snapshot.Reader.ReadAsync(file, offset, payload, request.Cancellation);
+                int read = await snapshot.Reader.ReadMissingAsync(file, offset, payload, request.Cancellation);
                 request.ReplyPayload(read);
             }
             finally

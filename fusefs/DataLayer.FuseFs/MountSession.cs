@@ -107,8 +107,14 @@ sealed class MountSession : IAsyncDisposable
 
     async Task OpenSnapshotsAsync(Heritage? heritage, CancellationToken cancellation)
     {
-        if (heritage is null) PrepareMountPoint();
-        sources = Own(SourceSet.Open(options.Sources, options.SourceOptions));
+        if (heritage is null)
+        {
+            PrepareMountPoint();
+            SnapshotFolder.PruneTables(options.CacheDirectory);
+        }
+
+        string[] tables = [SnapshotFolder.TablesIn(options.CacheDirectory), .. options.SnapshotFile is { } snapshot ? new[] { SnapshotFolder.TablesBeside(snapshot) } : []];
+        sources = Own(SourceSet.Open(options.Sources, options.SourceOptions with { TableFolders = tables }));
         store = Own(await BlockStore.OpenAsync(
             new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize - FolderSpace, Warn = Log.Warn }, cancellation));
         if (heritage is null)

@@ -25,6 +25,31 @@ sealed class SnapshotFolder
         Directory.CreateDirectory(directory);
     }
 
+    // What was not used for this long belongs to snapshots that nobody mounts; it can be made again.
+    static readonly TimeSpan TablesUnusedFor = TimeSpan.FromDays(30);
+
+    /// <summary>What is derived from table exports for the mounts that use a cache directory.</summary>
+    public static string TablesIn(string cacheDirectory) => Path.Combine(cacheDirectory, "tables");
+
+    /// <summary>The same for a snapshot file that a user made, to be kept and copied with it.</summary>
+    public static string TablesBeside(string snapshotFile) => Path.GetFullPath(snapshotFile) + ".tables";
+
+    /// <summary>Removes what no mount used for a month.</summary>
+    public static void PruneTables(string cacheDirectory)
+    {
+        try
+        {
+            DirectoryInfo folder = new(TablesIn(cacheDirectory));
+            if (!folder.Exists) return;
+            foreach (FileInfo file in folder.EnumerateFiles())
+                if (file.LastWriteTimeUtc < DateTime.UtcNow - TablesUnusedFor) file.Delete();
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            Log.Warn($"{TablesIn(cacheDirectory)}: old files stay there: {fault.Message}");
+        }
+    }
+
     /// <summary>The name space is accounted to in the cache: the same for every snapshot of the same sources.</summary>
     public static string NameOf(IEnumerable<ManifestSource> sources) =>
         string.Join(';', sources.Select(source => $"{source.Identity}={source.SubPath}"));

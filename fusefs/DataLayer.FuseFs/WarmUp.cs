@@ -19,8 +19,10 @@ sealed class WarmUp(DatasetFileSystem fileSystem)
         {
             Manifest manifest = snapshot.Manifest;
             EntryIndex[] roots = paths.Count == 0 ? [EntryIndex.Root] : paths.Select(path => Find(manifest, path)).Distinct().ToArray();
+            // Unasked, a table is not decoded into several times its size of text.
+            HashSet<EntryIndex> left = paths.Count == 0 ? DescriptionsOfTables(manifest) : [];
             (long files, long total) = (0, 0);
-            foreach (EntryIndex file in FilesBelow(manifest, roots))
+            foreach (EntryIndex file in FilesBelow(manifest, roots, left))
             {
                 files++;
                 total += manifest.Get(file).Size;
@@ -28,7 +30,7 @@ sealed class WarmUp(DatasetFileSystem fileSystem)
 
             long before = 0;
             (long done, long bytes) = (0, 0);
-            foreach (EntryIndex[] batch in FilesBelow(manifest, roots).Chunk(Batch))
+            foreach (EntryIndex[] batch in FilesBelow(manifest, roots, left).Chunk(Batch))
             {
                 Progress progress = new(inBatch =>
                 {
@@ -65,8 +67,20 @@ sealed class WarmUp(DatasetFileSystem fileSystem)
         return entry;
     }
 
+    /// <summary>The .table directories of table exports, which hold the row views.</summary>
+    static HashSet<EntryIndex> DescriptionsOfTables(Manifest manifest)
+    {
+        HashSet<EntryIndex> found = [];
+        foreach (ManifestSource source in manifest.Sources.Where(source => source.Identity.StartsWith("odps+", StringComparison.Ordinal)))
+        {
+            EntryIndex entry = EntryIndex.Root;
+            if ($"{source.SubPath}/.table".Split('/', StringSplitOptions.RemoveEmptyEntries).All(name => manifest.TryLookup(entry, Encoding.UTF8.GetBytes(name), out entry))) found.Add(entry);
+        }
+        return found;
+    }
+
     /// <summary>Depth first over directories; the files of one directory, which share packs, come together.</summary>
-    static IEnumerable<EntryIndex> FilesBelow(Manifest manifest, IReadOnlyList<EntryIndex> roots)
+    static IEnumerable<EntryIndex> FilesBelow(Manifest manifest, IReadOnlyList<EntryIndex> roots, HashSet<EntryIndex> left)
     {
         Stack<EntryIndex> directories = new();
         foreach (EntryIndex root in roots)
@@ -83,7 +97,7 @@ sealed class WarmUp(DatasetFileSystem fileSystem)
                     switch (manifest.Get(child).Kind)
                     {
                         case EntryKind.File: yield return child; break;
-                        case EntryKind.Directory: directories.Push(child); break;
+                        case EntryKind.Directory when !left.Contains(child): directories.Push(child); break;
                     }
                 }
             }

@@ -55,7 +55,7 @@ internal static class BenchmarkRun
         if (Starts(bench, LocalPhases.Dropped, needsRoot: true)) await LocalPhases.RunDropped(bench, dataset, targets);
         if (Starts(bench, LocalPhases.Warm)) await LocalPhases.RunWarm(bench, dataset, targets);
         if (dataset.Spec.Name == "w1" && Starts(bench, MetadataPhase.Name, needsRoot: true)) await MetadataPhase.Run(bench, dataset, targets);
-        if (dataset.Spec.Name == "w2" && Starts(bench, FirstTouchPhase.Name, needsRoot: true)) await FirstTouchPhase.Run(bench, dataset, targets);
+        if (dataset.Spec.Files > 1 && Starts(bench, FirstTouchPhase.Name, needsRoot: true)) await FirstTouchPhase.Run(bench, dataset, targets);
         if (local.Any(bench.Options.Wants)) await LocalPhases.KeepStats(bench, "local", dataset, targets);
         if (dataset.Spec.Name == "w1" && Starts(bench, LocalPhases.Memory)) await LocalPhases.RunMemory(bench, dataset, targets);
         if (dataset.Spec.Name == "w1" && Starts(bench, LocalPhases.Start)) await LocalPhases.RunStart(bench, dataset, targets);

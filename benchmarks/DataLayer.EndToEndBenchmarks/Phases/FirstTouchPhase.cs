@@ -29,8 +29,9 @@ internal static class FirstTouchPhase
                 {
                     await bench.Try(Name, target, dataset, async () =>
                     {
-                        // 2: names and inodes go, pages of files that someone holds open stay; then whatever went is read back.
-                        Bench.DropCaches(2);
+                        // Everything goes (an inode with pages stays when only names and inodes are dropped, and with it its pages);
+                        // then what lies below comes back: the packs, or the image.
+                        Bench.DropCaches();
                         string backing = target is FuseTarget own ? own.CacheFolder : folder;
                         await Shell.Check("find", [backing, "-xdev", "-type", "f", "-exec", "cat", "{}", "+"], discardOutput: true);
                         await bench.Measure(Name, readers.ToString(CultureInfo.InvariantCulture), round, target, dataset, ReaderMode.Files, readers);

@@ -30,7 +30,7 @@ internal sealed class PackAhead(BlockStore store, IBlockLayout layout, FetchQueu
             try
             {
                 if (!block.IsComplete(recount: false)) queue.Fill(block, pack, store);
-                else if (cold) store.PageCache.Cold(block, 0, block.Spec.Length);
+                else if (cold) store.PageCache.Cold(block);
             }
             finally
             {

@@ -13,7 +13,11 @@ internal sealed unsafe class BlockFile
 {
     const int Retired = int.MinValue;
 
-    // A file system without RWF_NOWAIT reads (tmpfs before 6.x, some network ones): asked once.
+    // Files of at least this size are read by themselves: bringing in their packs gained nothing here, as the requests to the
+    // disk are large anyhow, and kept a second copy in memory beside the kernel's pages of the mounted files.
+    const long PopulateBelow = 32 << 10;
+
+    // A file system without RWF_NOWAIT reads (some network ones): asked once.
     static volatile bool s_cannotTell;
 
     readonly int _data, _sums;
@@ -22,7 +26,7 @@ internal sealed unsafe class BlockFile
     readonly ulong[] _verified;
     readonly bool[] _admitted;
     int _uses, _closeOnce, _filling, _missing, _syncing;
-    long _lastAdvice;
+    long _lastPopulate;
     int _lastUnit = -2, _inOrder;
     volatile bool _broken;
 
@@ -47,18 +51,26 @@ internal sealed unsafe class BlockFile
     public IBlockDirectory Directory { get; }
     public BlockGrant Grant { get; }
 
-    /// <summary>Told when bytes come from the disk instead of memory.</summary>
-    public PageCacheAhead? PageCache { get; init; }
+    /// <summary>Small files: from the disk, the whole pack comes at once.</summary>
+    public bool IsPopulated => Spec.IsPack && Spec.Length < PopulateBelow * Spec.Units;
 
-    /// <summary>True at most once a second: the kernel was just told to read this file.</summary>
-    public bool TryBeginAdvice()
+    /// <summary>True at most once a second: what is brought into memory now needs no second thread to do so.</summary>
+    public bool TryBeginPopulate()
     {
-        long now = Environment.TickCount64, last = Volatile.Read(ref _lastAdvice);
-        return now - last >= 1000 && Interlocked.CompareExchange(ref _lastAdvice, now, last) == last;
+        long now = Environment.TickCount64, last = Volatile.Read(ref _lastPopulate);
+        return now - last >= 1000 && Interlocked.CompareExchange(ref _lastPopulate, now, last) == last;
+    }
+
+    /// <summary>Brings all of it into the page cache; blocks on the disk.</summary>
+    public void Populate()
+    {
+        if (!TryEnter()) return;
+        try { Libc.Populate(_data, Spec.Length); }
+        finally { Leave(); }
     }
 
     /// <summary>Bytes of it were on disk only, some time since it was opened.</summary>
-    public bool WasCold => Volatile.Read(ref _lastAdvice) != 0;
+    public bool WasCold => Volatile.Read(ref _lastPopulate) != 0;
 
     /// <summary>Set by every read and cleared by the cache of open files: second chance before closing.</summary>
     public bool Touched;
@@ -90,7 +102,7 @@ internal sealed unsafe class BlockFile
     public bool IsBroken => _broken;
 
     /// <summary>Opens the two files of a block. Null and an errno when they are not there or not what the spec says (EINVAL).</summary>
-    public static BlockFile? Open(StorePaths paths, in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, PageCacheAhead? pageCache, out int errno)
+    public static BlockFile? Open(StorePaths paths, in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, out int errno)
     {
         int data = -1, sums = -1;
         errno = 0;
@@ -114,7 +126,7 @@ internal sealed unsafe class BlockFile
             nuint length = (nuint)Sidecar.FileLength(spec.Units);
             void* map = Libc.MMap(null, length, Libc.PROT_READ, Libc.MAP_SHARED, sums, 0);
             if ((nint)map == -1) { errno = Libc.LastError; return null; }
-            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length) { IsReadOnly = access == Libc.O_RDONLY, PageCache = pageCache };
+            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length) { IsReadOnly = access == Libc.O_RDONLY };
             data = sums = -1;
             return file;
         }
@@ -196,35 +208,45 @@ internal sealed unsafe class BlockFile
     /// Copies bytes of a unit, if it is present and its checksum holds. A checksum that does not makes it absent.
     /// </summary>
     /// <param name="offset">Within the unit; offset + destination.Length does not pass its end.</param>
-    /// <returns>The bytes were copied; false is a miss.</returns>
-    public bool TryRead(in Unit unit, int offset, Span<byte> destination, ref long badChecksums)
+    /// <param name="mayBlock">False: what is not in the page cache is left on the disk.</param>
+    public BlockRead Read(in Unit unit, int offset, Span<byte> destination, bool mayBlock, ref long badChecksums)
     {
-        if (!TryGetCrc(unit, out uint crc)) return false;
+        if (!TryGetCrc(unit, out uint crc)) return BlockRead.Absent;
+        BlockRead read;
         if (destination.Length == unit.Length)
         {
-            if (ReadData(destination, unit.Start) && Crc32C.Compute(destination) == crc)
+            read = ReadData(destination, unit.Start, mayBlock);
+            if (read == BlockRead.Copied)
             {
-                SetVerified(unit.Index);
-                return true;
+                if (Crc32C.Compute(destination) == crc) SetVerified(unit.Index);
+                else read = BlockRead.Absent;
             }
         }
-        else if (IsVerified(unit.Index) || Verify(unit, crc))
+        else
         {
-            if (ReadData(destination, unit.Start + offset)) return true;
+            read = IsVerified(unit.Index) ? BlockRead.Copied : Verify(unit, crc, mayBlock);
+            if (read == BlockRead.Copied) read = ReadData(destination, unit.Start + offset, mayBlock);
         }
-        Interlocked.Increment(ref badChecksums);
-        MarkAbsent(unit);
-        return false;
+        if (read == BlockRead.Absent) Damaged(unit, ref badChecksums);
+        return read;
     }
 
-    bool ReadData(Span<byte> destination, long offset)
+    void Damaged(in Unit unit, ref long badChecksums)
     {
-        int cached = s_cannotTell || PageCache == null ? 0 : Libc.ReadCached(_data, destination, offset);
-        if (cached == destination.Length) return true;
-        if (cached == -Libc.EOPNOTSUPP) s_cannotTell = true;
-        else if (PageCache != null && !s_cannotTell) PageCache.Cold(this, offset, destination.Length);
-        cached = Math.Max(0, cached);
-        return Libc.ReadAt(_data, destination[cached..], offset + cached) == destination.Length - cached;
+        Interlocked.Increment(ref badChecksums);
+        MarkAbsent(unit);
+    }
+
+    BlockRead ReadData(Span<byte> destination, long offset, bool mayBlock)
+    {
+        if (!mayBlock && !s_cannotTell)
+        {
+            int cached = Libc.ReadCached(_data, destination, offset);
+            if (cached == destination.Length) return BlockRead.Copied;
+            if (cached != -Libc.EOPNOTSUPP) return BlockRead.OnDisk;
+            s_cannotTell = true;
+        }
+        return Libc.ReadAt(_data, destination, offset) == destination.Length ? BlockRead.Copied : BlockRead.Absent;
     }
 
     /// <summary>
@@ -241,18 +263,17 @@ internal sealed unsafe class BlockFile
         return _inOrder == Math.Min(8, Spec.Units / 2);
     }
 
-    /// <summary>Checks a present unit against its checksum unless this process has done so before.</summary>
+    /// <summary>Checks a present unit against its checksum unless this process has done so before. Blocks on the disk.</summary>
     public bool TryVerify(in Unit unit, ref long badChecksums)
     {
         if (!TryGetCrc(unit, out uint crc)) return false;
-        if (IsVerified(unit.Index) || Verify(unit, crc)) return true;
-        Interlocked.Increment(ref badChecksums);
-        MarkAbsent(unit);
+        if (IsVerified(unit.Index) || Verify(unit, crc, mayBlock: true) == BlockRead.Copied) return true;
+        Damaged(unit, ref badChecksums);
         return false;
     }
 
     [SkipLocalsInit]
-    bool Verify(in Unit unit, uint expected)
+    BlockRead Verify(in Unit unit, uint expected, bool mayBlock)
     {
         // 32 KiB: fits every thread's stack, and reading 1 MiB in 32 calls costs about a tenth more than in one.
         Span<byte> buffer = stackalloc byte[32 << 10];
@@ -260,13 +281,14 @@ internal sealed unsafe class BlockFile
         for (int done = 0; done < unit.Length;)
         {
             Span<byte> part = buffer[..Math.Min(buffer.Length, unit.Length - done)];
-            if (!ReadData(part, unit.Start + done)) return false;
+            BlockRead read = ReadData(part, unit.Start + done, mayBlock);
+            if (read != BlockRead.Copied) return read;
             crc = Crc32C.Compute(part, crc);
             done += part.Length;
         }
-        if (crc != expected) return false;
+        if (crc != expected) return BlockRead.Absent;
         SetVerified(unit.Index);
-        return true;
+        return BlockRead.Copied;
     }
 
     public bool IsVerified(int unit) => (Volatile.Read(ref _verified[unit >> 6]) >> (unit & 63) & 1) != 0;

@@ -3,29 +3,30 @@ using System.Globalization;
 namespace DataLayer.Cache;
 
 /// <summary>
-/// Local-cold reads: when a file of a pack turns out to be on disk only, the kernel is told to read the whole pack, so that
-/// the disk sees one deep queue of large requests instead of one small request for each thread that waits. Only while
+/// Local-cold reads: when a file of a pack turns out to be on disk only, the whole pack is brought into memory, so that
+/// the disk sees a queue of large requests instead of one small request for each reader that waits. Only while
 /// everything in the store fits into memory, for then no byte is read twice; a store beyond it gets what it asks for.
 /// </summary>
 /// <param name="used">Bytes in the store.</param>
-internal sealed class PageCacheAhead(Func<long> used)
+internal sealed class PageCacheAhead(Func<long> used) : IDisposable
 {
+    // Large requests: two keep a disk busy, and leave its queue short for those who wait for one file.
+    const int Threads = 2;
+
     // Memory and store change slowly, and reading /proc/meminfo costs 30 microseconds.
     const int LookEvery = 5000;
 
     // The file system above keeps pages of its own for the same bytes.
     const int CopiesInMemory = 2;
 
+    readonly DiskThreads _threads = new(Threads, "page cache");
     long _nextLook = long.MinValue;
     volatile bool _fits;
 
     /// <summary>Bytes of a block file were not in memory.</summary>
-    public void Cold(BlockFile block, long start, long length)
+    public void Cold(BlockFile block)
     {
-        if (!block.Spec.IsPack || !Fits() || !block.TryBeginAdvice()) return;
-        // What is waited for first: requests are served roughly in this order.
-        Libc.WillNeed(block.DataDescriptor, start, length);
-        Libc.WillNeed(block.DataDescriptor, 0, block.Spec.Length);
+        if (block.IsPopulated && Fits() && block.TryBeginPopulate()) _threads.Start(block.Populate);
     }
 
     bool Fits()
@@ -35,6 +36,8 @@ internal sealed class PageCacheAhead(Func<long> used)
             _fits = used() * CopiesInMemory < Available("/proc/meminfo", "/sys/fs/cgroup/memory.max");
         return _fits;
     }
+
+    public void Dispose() => _threads.Dispose();
 
     /// <summary>Bytes the kernel could give to page cache: MemAvailable, or this process's limit if that is less.</summary>
     internal static long Available(string meminfo, string limit)

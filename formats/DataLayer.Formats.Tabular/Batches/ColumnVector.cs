@@ -33,6 +33,8 @@ internal sealed class ColumnVector : IDisposable
         };
     }
 
+    public MemoryBudget Budget => budget;
+
     public SchemaNode Leaf { get; }
 
     /// <summary>Bytes per value; 0 for byte arrays, of fixed length too, which are slices.</summary>

@@ -6,6 +6,10 @@ namespace DataLayer.Formats.Tabular;
 /// </summary>
 public sealed class RowBatch
 {
+    readonly int[] markedLevels;
+    readonly int[] markedValues;
+    int markedRow;
+
     internal RowBatch(RowSchema schema, ColumnVector[] columns, FaultSite[] sites)
     {
         Schema = schema;
@@ -13,6 +17,8 @@ public sealed class RowBatch
         Sites = sites;
         LevelAt = new int[columns.Length];
         ValueAt = new int[columns.Length];
+        markedLevels = new int[columns.Length];
+        markedValues = new int[columns.Length];
     }
 
     public RowSchema Schema { get; }
@@ -31,6 +37,22 @@ public sealed class RowBatch
     internal int[] LevelAt { get; }
 
     internal int[] ValueAt { get; }
+
+    /// <summary>Remembers the next row for <see cref="Return"/>: rows are written in a second format that way.</summary>
+    public void Mark()
+    {
+        markedRow = NextRow;
+        LevelAt.CopyTo(markedLevels, 0);
+        ValueAt.CopyTo(markedValues, 0);
+    }
+
+    /// <summary>Back to the row of the last <see cref="Mark"/> of this batch.</summary>
+    public void Return()
+    {
+        NextRow = markedRow;
+        markedLevels.CopyTo(LevelAt, 0);
+        markedValues.CopyTo(ValueAt, 0);
+    }
 
     internal void Restart(int rows)
     {

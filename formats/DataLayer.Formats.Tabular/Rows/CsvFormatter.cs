@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace DataLayer.Formats.Tabular.Rows;
 
@@ -7,23 +8,60 @@ namespace DataLayer.Formats.Tabular.Rows;
 /// empty field, an empty string <c>""</c>. Values are written as in JSON lines, without JSON's quotes; nested values as
 /// their JSON.
 /// </summary>
-internal sealed class CsvFormatter(RowSchema schema, FormatOptions options) : RowFormatter(schema, options)
+internal sealed class CsvFormatter : RowFormatter
 {
     static readonly SearchValues<byte> Special = SearchValues.Create(",\"\n\r"u8);
 
-    readonly bool header = options.Header;
+    readonly bool header;
+    readonly IReadOnlyList<ConstantColumn> constants;
+    // Commas and constant columns before each field, and after the last.
+    readonly byte[][] between;
     readonly RowOutput nested = new();
     JsonValueWriter? values;
+
+    public CsvFormatter(RowSchema schema, FormatOptions options)
+        : base(schema, options)
+    {
+        header = options.Header;
+        constants = options.Constants;
+        between = Between(constant => constant.Value);
+    }
 
     public override void WriteHeader(RowOutput output)
     {
         if (!header) return;
-        for (int i = 0; i < Schema.Fields.Count; i++)
+        byte[][] names = Between(constant => constant.Name);
+        for (int i = 0; i < names.Length; i++)
         {
-            if (i > 0) output.Write((byte)',');
-            WriteField(output, Schema.Fields[i].NameUtf8);
+            output.Write(names[i]);
+            if (i < Schema.Fields.Count) WriteField(output, Schema.Fields[i].NameUtf8);
         }
         output.Write((byte)'\n');
+    }
+
+    byte[][] Between(Func<ConstantColumn, string?> text)
+    {
+        byte[][] all = new byte[Schema.Fields.Count + 1][];
+        using var output = new RowOutput();
+        bool first = true;
+        for (int i = 0; i < all.Length; i++)
+        {
+            output.Clear();
+            foreach (ConstantColumn constant in constants.Where(constant => constant.Before == i))
+            {
+                Separate(output);
+                if (text(constant) is { } value) WriteField(output, Encoding.UTF8.GetBytes(value));
+            }
+            if (i < Schema.Fields.Count) Separate(output);
+            all[i] = output.Written.ToArray();
+        }
+        return all;
+
+        void Separate(RowOutput output)
+        {
+            if (!first) output.Write((byte)',');
+            first = false;
+        }
     }
 
     public override void Dispose()
@@ -33,22 +71,23 @@ internal sealed class CsvFormatter(RowSchema schema, FormatOptions options) : Ro
         values?.Dispose();
     }
 
-    private protected override void WriteRows(RowBatch batch, RowOutput output, int softLimit)
+    private protected override void WriteRows(RowBatch batch, RowOutput output, int softLimit, int endRow)
     {
         IReadOnlyList<RowShape> fields = Schema.Fields;
         do
         {
             for (int i = 0; i < fields.Count; i++)
             {
-                if (i > 0) output.Write((byte)',');
+                output.Write(between[i]);
                 RowShape shape = fields[i];
                 if (shape.Kind == ShapeKind.Leaf) WriteLeaf(shape, batch, output);
                 else WriteNested(shape, batch, output);
             }
+            output.Write(between[^1]);
             output.Write((byte)'\n');
             EndRow(batch, output);
         }
-        while (batch.NextRow < batch.RowCount && output.Length < softLimit);
+        while (batch.NextRow < endRow && output.Length < softLimit);
     }
 
     void WriteLeaf(RowShape shape, RowBatch batch, RowOutput output)
@@ -89,7 +128,7 @@ internal sealed class CsvFormatter(RowSchema schema, FormatOptions options) : Ro
         WriteField(output, nested.Written.Span);
     }
 
-    static void WriteField(RowOutput output, ReadOnlySpan<byte> text)
+    internal static void WriteField(RowOutput output, ReadOnlySpan<byte> text)
     {
         if (text.Length > 0 && !text.ContainsAny(Special))
         {

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace DataLayer.Formats.Tabular.Rows;
 
 /// <summary>
@@ -9,21 +11,41 @@ namespace DataLayer.Formats.Tabular.Rows;
 internal sealed class JsonLinesFormatter : RowFormatter
 {
     readonly byte[][] prefixes;
+    readonly byte[] tail;
     readonly JsonValueWriter values;
 
     public JsonLinesFormatter(RowSchema schema, FormatOptions options)
         : base(schema, options)
     {
         values = new JsonValueWriter(Leaves);
-        using var name = new RowOutput();
+        using var text = new RowOutput();
         prefixes = new byte[schema.Fields.Count][];
-        for (int i = 0; i < prefixes.Length; i++)
+        byte separator = (byte)'{';
+        for (int i = 0; i <= prefixes.Length; i++)
         {
-            name.Clear();
-            name.Write(i == 0 ? (byte)'{' : (byte)',');
-            JsonText.WriteString(name, schema.Fields[i].NameUtf8);
-            name.Write((byte)':');
-            prefixes[i] = name.Written.ToArray();
+            text.Clear();
+            foreach (ConstantColumn constant in options.Constants.Where(constant => constant.Before == i))
+            {
+                WriteName(text, Encoding.UTF8.GetBytes(constant.Name));
+                if (constant.Value is null) text.Write("null"u8);
+                else JsonText.WriteString(text, Encoding.UTF8.GetBytes(constant.Value));
+            }
+            if (i < prefixes.Length)
+            {
+                WriteName(text, schema.Fields[i].NameUtf8);
+                prefixes[i] = text.Written.ToArray();
+            }
+        }
+        if (separator == (byte)'{') text.Write(separator);
+        text.Write("}\n"u8);
+        tail = text.Written.ToArray();
+
+        void WriteName(RowOutput output, ReadOnlySpan<byte> name)
+        {
+            output.Write(separator);
+            separator = (byte)',';
+            JsonText.WriteString(output, name);
+            output.Write((byte)':');
         }
     }
 
@@ -37,7 +59,7 @@ internal sealed class JsonLinesFormatter : RowFormatter
         values.Dispose();
     }
 
-    private protected override void WriteRows(RowBatch batch, RowOutput output, int softLimit)
+    private protected override void WriteRows(RowBatch batch, RowOutput output, int softLimit, int endRow)
     {
         IReadOnlyList<RowShape> fields = Schema.Fields;
         do
@@ -47,10 +69,9 @@ internal sealed class JsonLinesFormatter : RowFormatter
                 output.Write(prefixes[i]);
                 values.Write(fields[i], batch, output);
             }
-            if (prefixes.Length == 0) output.Write((byte)'{');
-            output.Write("}\n"u8);
+            output.Write(tail);
             EndRow(batch, output);
         }
-        while (batch.NextRow < batch.RowCount && output.Length < softLimit);
+        while (batch.NextRow < endRow && output.Length < softLimit);
     }
 }

@@ -31,20 +31,31 @@ public abstract class RowFormatter : IDisposable
 
     public static RowFormatter Csv(RowSchema schema, FormatOptions? options = null) => new CsvFormatter(schema, options ?? new());
 
+    /// <summary>The header line that a CSV file with these columns begins with.</summary>
+    public static void WriteCsvHeader(IReadOnlyList<string> columns, RowOutput output)
+    {
+        for (int i = 0; i < columns.Count; i++)
+        {
+            if (i > 0) output.Write((byte)',');
+            CsvFormatter.WriteField(output, System.Text.Encoding.UTF8.GetBytes(columns[i]));
+        }
+        output.Write((byte)'\n');
+    }
+
     /// <summary>What stands before the first row.</summary>
     public abstract void WriteHeader(RowOutput output);
 
     /// <summary>
-    /// Appends rows of the batch, from its next row on, until it is used up or <paramref name="output"/> holds
-    /// <paramref name="softLimit"/> bytes; at least one. The answer is how many.
+    /// Appends rows of the batch, from its next row on, until it is used up, <paramref name="output"/> holds
+    /// <paramref name="softLimit"/> bytes or <paramref name="mostRows"/> are written; at least one. The answer is how many.
     /// </summary>
-    public int Write(RowBatch batch, RowOutput output, int softLimit = DefaultSoftLimit)
+    public int Write(RowBatch batch, RowOutput output, int softLimit = DefaultSoftLimit, int mostRows = int.MaxValue)
     {
         if (batch.Schema != Schema) throw new ArgumentException("the batch was read with another schema", nameof(batch));
         int first = batch.NextRow;
         try
         {
-            WriteRows(batch, output, softLimit);
+            WriteRows(batch, output, softLimit, (int)Math.Min(batch.RowCount, (long)first + mostRows));
         }
         catch (OutputTooLongException)
         {
@@ -72,5 +83,5 @@ public abstract class RowFormatter : IDisposable
         batch.NextRow++;
     }
 
-    private protected abstract void WriteRows(RowBatch batch, RowOutput output, int softLimit);
+    private protected abstract void WriteRows(RowBatch batch, RowOutput output, int softLimit, int endRow);
 }

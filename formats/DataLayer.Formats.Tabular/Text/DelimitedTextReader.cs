@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.IO.Compression;
 using System.Text;
 
 namespace DataLayer.Formats.Tabular.Text;
@@ -22,6 +21,8 @@ public sealed class DelimitedTextReader : IDisposable
     readonly byte[] nullIndicator;
     readonly byte delimiter;
     readonly SearchValues<byte> stops;
+    // The column of each field of a row, or -1 for one that is not read.
+    readonly int[] columnOfField;
     byte[] buffer;
     int start;
     int end;
@@ -33,30 +34,44 @@ public sealed class DelimitedTextReader : IDisposable
     /// <param name="columns">Names of the columns, in the file's order.</param>
     /// <param name="compressed">The file is gzip; offsets in errors then count uncompressed bytes.</param>
     public DelimitedTextReader(IRandomAccess file, IReadOnlyList<string> columns, bool compressed, DelimitedTextOptions? options = null)
+        : this(file, compressed ? GzipReader.Open(file) : new RandomAccessStream(file), columns, null, options)
+    {
+    }
+
+    /// <param name="content">The uncompressed text from <paramref name="from"/> on.</param>
+    /// <param name="read">Of the columns those to read, in the order of the rows; null for all.</param>
+    /// <param name="from">Offset of a row in the uncompressed text, as <see cref="NextRowOffset"/> gave it; 0 for the file's start.</param>
+    public DelimitedTextReader(IRandomAccess file, Stream content, IReadOnlyList<string> columns, IReadOnlyList<string>? read, DelimitedTextOptions? options, long from = 0)
     {
         this.options = options ?? DelimitedTextOptions.Tsv;
         this.options.Validate();
         ArgumentOutOfRangeException.ThrowIfZero(columns.Count);
+        read ??= columns;
         // The row, its copy while the buffer grows, and the fields' positions.
         budget = new MemoryBudget(8L * Math.Max(this.options.LongestRow, FirstBuffer) + (64 << 20));
         site = new FaultSite(file.Name, null);
-        stream = compressed ? new GZipStream(new RandomAccessStream(file), CompressionMode.Decompress) : new RandomAccessStream(file);
+        stream = content;
+        bufferOffset = from;
+        columnOfField = [.. columns.Select(name => IndexOf(read, name))];
         delimiter = (byte)this.options.Delimiter;
         stops = SearchValues.Create([delimiter, (byte)'\n']);
         nullIndicator = Encoding.UTF8.GetBytes(this.options.NullIndicator);
-        headerLeft = this.options.HeaderLines;
-        Schema = new RowSchema(columns.Select((name, i) => new SchemaNode(name, Repetition.Optional)
+        headerLeft = from == 0 ? this.options.HeaderLines : 0;
+        Schema = new RowSchema(read.Select((name, i) => new SchemaNode(name, Repetition.Optional)
         {
             Physical = PhysicalType.ByteArray,
             Logical = new LogicalType(LogicalKind.String),
             LeafIndex = i,
             DefinitionLevel = 1,
         }));
-        batch = new RowBatch(Schema, [.. Schema.Columns.Select(column => new ColumnVector(column, budget, site))], [.. columns.Select(_ => site)]);
+        batch = new RowBatch(Schema, [.. Schema.Columns.Select(column => new ColumnVector(column, budget, site))], [.. read.Select(_ => site)]);
         buffer = budget.Rent(FirstBuffer, site);
     }
 
     public RowSchema Schema { get; }
+
+    /// <summary>Where the row after the last batch starts in the uncompressed text: a reader may be opened there.</summary>
+    public long NextRowOffset => bufferOffset + start;
 
     /// <summary>
     /// The number of fields of the file's first row, for a table whose columns nobody has named; 0 for a file without
@@ -214,22 +229,34 @@ public sealed class DelimitedTextReader : IDisposable
             if (search < at) throw site.Corrupt("a quote is opened and never closed");
             int length = buffer.AsSpan(search, to - search).IndexOf(delimiter);
             int fieldEnd = length < 0 ? to : search + length;
-            if (field < columns.Length)
+            if (field < columnOfField.Length && columnOfField[field] is var column and >= 0)
             {
-                if (quoted) AddQuoted(columns[field], at, search, fieldEnd);
-                else Add(columns[field], at, fieldEnd);
+                if (quoted) AddQuoted(columns[column], at, search, fieldEnd);
+                else Add(columns[column], at, fieldEnd);
             }
             field++;
             if (fieldEnd == to) break;
             at = fieldEnd + 1;
         }
         if (fieldsOfFirstRow < 0) fieldsOfFirstRow = field;
-        if (field != columns.Length && !options.TolerateMismatch)
+        if (field != columnOfField.Length && !options.TolerateMismatch)
         {
-            throw site.Corrupt($"a row of {field} fields where {columns.Length} are expected: the schema, the delimiter or the quoting is another");
+            throw site.Corrupt($"a row of {field} fields where {columnOfField.Length} are expected: the schema, the delimiter or the quoting is another");
         }
-        for (; field < columns.Length; field++) AddNull(columns[field]);
+        for (; field < columnOfField.Length; field++)
+        {
+            if (columnOfField[field] is var missing and >= 0) AddNull(columns[missing]);
+        }
         return 1;
+    }
+
+    static int IndexOf(IReadOnlyList<string> names, string name)
+    {
+        for (int i = 0; i < names.Count; i++)
+        {
+            if (names[i] == name) return i;
+        }
+        return -1;
     }
 
     void Add(ColumnVector column, int from, int to)

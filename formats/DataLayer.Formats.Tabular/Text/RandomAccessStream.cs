@@ -1,9 +1,9 @@
 namespace DataLayer.Formats.Tabular.Text;
 
-/// <summary>A file read forwards, for decompressors that want a stream.</summary>
-internal sealed class RandomAccessStream(IRandomAccess file) : Stream
+/// <summary>A file read forwards from an offset, for decompressors that want a stream.</summary>
+public sealed class RandomAccessStream(IRandomAccess file, long from = 0) : Stream
 {
-    long position;
+    long position = from;
 
     public override bool CanRead => true;
 

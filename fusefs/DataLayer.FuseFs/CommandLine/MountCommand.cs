@@ -23,7 +23,7 @@ static class MountCommand
     {
         Argument<string[]> places = new("SOURCE[=SUBPATH]... MOUNTPOINT")
         {
-            Description = "One or more sources (s3://bucket/prefix, oss://bucket/prefix or a directory), each joined at SUBPATH when given, and the directory to mount at, made when missing.",
+            Description = "One or more sources (s3://bucket/prefix, oss://bucket/prefix, nfs://server/export or a directory, or odps+ and one of them for a table export), each joined at SUBPATH when given, and the directory to mount at, made when missing.",
             Arity = ArgumentArity.OneOrMore,
         };
         Option<string?> cacheDir = new("--cache-dir") { Description = "Directory of the cache (default: the user's cache directory).", HelpName = "D" };

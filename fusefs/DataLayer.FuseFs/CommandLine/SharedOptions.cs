@@ -11,12 +11,15 @@ sealed class SharedOptions
     readonly Option<bool> pathStyle = new("--path-style") { Description = "Name the bucket in the path instead of the host (by itself where the endpoint is an address)." };
     readonly Option<bool> anonymous = new("--anonymous") { Description = "Send unsigned requests (public buckets)." };
 
+    readonly ExportOptions export = new();
+
     public void AddTo(Command command)
     {
         command.Options.Add(endpoint);
         command.Options.Add(region);
         command.Options.Add(pathStyle);
         command.Options.Add(anonymous);
+        export.AddTo(command);
     }
 
     public SourceOptions Read(ParseResult parsed) => new()
@@ -26,6 +29,9 @@ sealed class SharedOptions
         // Not given: the source decides by the endpoint.
         PathStyle = parsed.GetValue(pathStyle) ? true : null,
         Anonymous = parsed.GetValue(anonymous),
+        Odps = export.Read(parsed),
+        Notify = Log.Warn,
+        Indexing = new IndexingLine().Show,
     };
 
     /// <summary>An option whose text is parsed by one of <see cref="Values"/>' functions; a bad value is a usage error.</summary>

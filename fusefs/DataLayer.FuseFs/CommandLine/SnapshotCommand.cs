@@ -12,7 +12,7 @@ static class SnapshotCommand
     {
         Argument<string[]> sources = new("SOURCE[=SUBPATH]")
         {
-            Description = "s3://bucket/prefix, oss://bucket/prefix or a directory; joined at SUBPATH when given.",
+            Description = "s3://bucket/prefix, oss://bucket/prefix, nfs://server/export or a directory, or odps+ and one of them for a table export; joined at SUBPATH when given.",
             Arity = ArgumentArity.OneOrMore,
         };
         Option<string> output = new("--output", "-o") { Description = "File to write.", HelpName = "FILE", Required = true };
@@ -27,7 +27,7 @@ static class SnapshotCommand
         {
             string file = parsed.GetValue(output)!;
             string? basis = parsed.GetValue(previous) ?? (File.Exists(file) ? file : null);
-            await using SourceSet set = SourceSet.Open(parsed.GetValue(sources)!.Select(SourceArgument.Parse).ToArray(), shared.Read(parsed));
+            await using SourceSet set = SourceSet.Open(parsed.GetValue(sources)!.Select(SourceArgument.Parse).ToArray(), shared.Read(parsed) with { TableFolders = [SnapshotFolder.TablesBeside(file)] });
             ManifestBuildOptions options = new() { Previous = parsed.GetValue(relayout) ? null : basis };
             using Manifest manifest = await Terminal.CountAsync("listing", entries => ManifestBuilder.BuildAsync(set.Joined, file, options, entries, cancellation));
             SnapshotSummary summary = SnapshotSummary.Of(manifest, new FileInfo(file).Length);

@@ -12,7 +12,27 @@ static class Terminal
     {
         if (Console.IsErrorRedirected) return await work(new Progress<long>());
         return await Errors.Status().StartAsync(what, async context =>
-            await work(new Progress<long>(count => context.Status($"{what}: {count:N0}"))));
+        {
+            live = context;
+            try
+            {
+                return await work(new Progress<long>(count => context.Status($"{what}: {count:N0}")));
+            }
+            finally
+            {
+                live = null;
+            }
+        });
+    }
+
+    static StatusContext? live;
+
+    /// <summary>Replaces the text of the live line; false when there is none.</summary>
+    public static bool TryShow(string text)
+    {
+        if (live is not { } context) return false;
+        context.Status(Markup.Escape(text));
+        return true;
     }
 
     /// <summary>Work with a known size in bytes: shows a bar with speed and time left.</summary>

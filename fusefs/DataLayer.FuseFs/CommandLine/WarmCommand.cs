@@ -15,13 +15,17 @@ static class WarmCommand
             Description = "Files or directories below it, relative to it or absolute (default: everything).",
             Arity = ArgumentArity.ZeroOrMore,
         };
+        Option<string?> columns = new("--columns") { Description = "Of Parquet files, only these columns.", HelpName = "A,B" };
+        Option<string?> where = new("--where") { Description = "Only partitions (k=v directories) that meet this, like \"ds>='20240101'\".", HelpName = "CONDITION" };
         Option<bool> json = SharedOptions.Json();
-        Command command = new("warm", "Fetch files into the cache before they are read.") { mountPoint, paths, json };
+        Command command = new("warm", "Fetch files into the cache before they are read. Row views of table exports are fetched when they are named.") { mountPoint, paths, columns, where, json };
         SharedOptions.RefuseUnknownOptions(command, paths);
         command.SetAction(async (parsed, cancellation) =>
         {
             string mount = Path.GetFullPath(parsed.GetValue(mountPoint)!);
             string[] relative = parsed.GetValue(paths)!.Select(path => Below(mount, path)).ToArray();
+            if (parsed.GetValue(columns) is not null || parsed.GetValue(where) is not null)
+                return await WarmTableAsync(new WarmColumns(mount, parsed.GetValue(columns)?.Split(','), parsed.GetValue(where)), relative, parsed.GetValue(json), cancellation);
             await using ControlClient client = await ControlClient.OpenAsync(mount, cancellation);
             await client.SendAsync(new ControlRequest { Command = "warm", Paths = relative }, cancellation);
             WarmProgress last = new();
@@ -33,6 +37,17 @@ static class WarmCommand
             return 0;
         });
         return command;
+    }
+
+    static async Task<int> WarmTableAsync(WarmColumns warm, string[] relative, bool json, CancellationToken cancellation)
+    {
+        WarmedTable result = default;
+        await Terminal.BarAsync("warming", async show => result = await warm.RunAsync(relative, show, cancellation));
+        foreach (string fault in result.Faults) Console.Error.WriteLine($"dl-fuse: {fault}");
+        WarmProgress done = new() { Files = result.Files, Bytes = result.Bytes, TotalBytes = result.Bytes, Done = true };
+        if (json) Console.WriteLine(JsonSerializer.Serialize(done, ControlJson.Default.WarmProgress));
+        else Console.WriteLine($"warmed {Values.Size(result.Bytes)} of {result.Files:N0} files");
+        return result.Faults.Count == 0 ? 0 : 1;
     }
 
     static string Below(string mount, string path)
