@@ -8,6 +8,7 @@ namespace DataLayer.EndToEnd.Tests.Holding;
 /// The process that serves a mount dies, is killed for want of memory, and is upgraded, while twelve readers verify every byte:
 /// no call fails, no byte is wrong.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class TakeoverTests(ITestOutputHelper output) : IDisposable
 {
     readonly ScratchDirectory scratch = new();
@@ -29,6 +30,10 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IDisposable
     [Trait("Length", "long")]
     [MemberData(nameof(Ways))]
     public void Readers_notice_neither_50_kills_nor_10_out_of_memory_nor_20_upgrades(string way, string[] arguments) => Soak(way, arguments, kills: 50, outOfMemory: 10, upgrades: 20);
+
+    /// <summary>It drops the machine's caches, from which other tests count what comes, and twelve readers leave them no time.</summary>
+    [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+    public sealed class Alone;
 
     void Soak(string way, string[] arguments, int kills, int outOfMemory, int upgrades)
     {
