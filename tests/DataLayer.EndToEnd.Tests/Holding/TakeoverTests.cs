@@ -31,10 +31,6 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IDisposable
     [MemberData(nameof(Ways))]
     public void Readers_notice_neither_50_kills_nor_10_out_of_memory_nor_20_upgrades(string way, string[] arguments) => Soak(way, arguments, kills: 50, outOfMemory: 10, upgrades: 20);
 
-    /// <summary>It drops the machine's caches, from which other tests count what comes, and twelve readers leave them no time.</summary>
-    [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-    public sealed class Alone;
-
     void Soak(string way, string[] arguments, int kills, int outOfMemory, int upgrades)
     {
         const int seed = 5;
