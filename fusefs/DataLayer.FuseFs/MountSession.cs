@@ -119,7 +119,7 @@ sealed class MountSession : IAsyncDisposable
         }
         else
         {
-            SnapshotFolder.PruneTables(options.CacheDirectory, Log.Warn);
+            if (heritage is null) SnapshotFolder.PruneTables(options.CacheDirectory, Log.Warn);
             string[] tables = [SnapshotFolder.TablesIn(options.CacheDirectory), .. options.SnapshotFile is { } snapshot ? new[] { SnapshotFolder.TablesBeside(snapshot) } : []];
             sources = Own(SourceSet.Open(options.Sources, options.SourceOptions with { TableFolders = tables }));
             store = Own(await BlockStore.OpenAsync(

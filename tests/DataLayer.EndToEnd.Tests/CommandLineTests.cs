@@ -26,6 +26,22 @@ public sealed class CommandLineTests : IDisposable
         Assert.DoesNotContain("   at ", result.Errors);
     }
 
+    [Fact]
+    public void The_doctor_tries_everything_and_tells_what_to_do()
+    {
+        string source = scratch.Sub("source");
+        File.WriteAllText(Path.Combine(source, "file"), "content");
+        ShellResult good = DlFuse.Run("doctor", source, "--cache-dir", scratch.File("cache"), "--json");
+        Dictionary<string, JsonElement> findings = JsonDocument.Parse(good.Checked).RootElement.EnumerateArray().ToDictionary(finding => finding.GetProperty("check").GetString()!);
+        foreach (string check in new[] { "mounting", $"source {source}" }) Assert.Equal("Good", findings[check].GetProperty("verdict").GetString());
+        foreach (string check in new[] { "resend", "open files", "cache room", "cache disk", "cache speed" }) Assert.NotEqual("Bad", findings[check].GetProperty("verdict").GetString());
+        Assert.All(findings.Values.Where(finding => finding.GetProperty("verdict").GetString() == "Limited"), finding => Assert.NotEqual(JsonValueKind.Null, finding.GetProperty("remedy").ValueKind));
+        ShellResult bad = DlFuse.Run("doctor", "/no/such/source", "--cache-dir", scratch.File("cache"));
+        Assert.Equal(1, bad.ExitCode);
+        Assert.Contains("BAD  source /no/such/source", bad.Output);
+        Assert.False(Directory.Exists(scratch.File("cache")));
+    }
+
     [Theory]
     [InlineData("/no/such/source", "mount", "/no/such/source", "MNT")]
     [InlineData("ftp", "mount", "ftp://host/x", "MNT")]

@@ -32,7 +32,8 @@ sealed class HeldServer : IAsyncDisposable
     SharedRegion? opens;
     TaskCompletionSource? stored;
     ProcessHandle? successor;
-    bool isServing, isPaused;
+    volatile bool isServing;
+    bool isPaused;
     int disposed;
 
     HeldServer(string path, int key)
@@ -60,9 +61,10 @@ sealed class HeldServer : IAsyncDisposable
         OomScore.TrySet(welcome.OomScore);
         Heritage? heritage = welcome.Snapshots is { } marks ? new Heritage(Snapshots(marks, received.Attached), welcome.OpenMode, welcome.Dataset!) : null;
         session = await MountSession.PrepareAsync(MountCommand.Parse(welcome.Arguments!), heritage, CancellationToken.None);
-        // The first one has a user who waits for it, and no caller yet.
-        if (heritage is not null) CodeWarmer.Run();
-        return Send(Showing(new HoldMessage { Kind = HoldMessageKind.Ready, Description = session.Description }, session.Snapshots, out SafeFileHandle[] files), files);
+        if (!Send(Showing(new HoldMessage { Kind = HoldMessageKind.Ready, Description = session.Description }, session.Snapshots, out SafeFileHandle[] files), files)) return false;
+        // Ready first, because it may be needed at once.
+        if (heritage is not null) _ = Task.Run(() => CodeWarmer.Run(() => isServing));
+        return true;
     }
 
     static IReadOnlyList<HeldSnapshot> Snapshots(IReadOnlyList<SnapshotMark> marks, IReadOnlyList<SafeFileHandle> files) =>
@@ -130,8 +132,8 @@ sealed class HeldServer : IAsyncDisposable
             Journal = message.HasJournal ? attached[message.Devices + 1] : null,
         };
         opens = SharedRegion.Map(attached[message.Devices], OpenTable.Size);
-        session.Attach(handover, MapOpens(), ChangeAsync);
         isServing = true;
+        session.Attach(handover, MapOpens(), ChangeAsync);
         Send(new HoldMessage { Kind = HoldMessageKind.Serving, Description = session.Description });
         _ = EndAsync();
         Daemon.Detach();

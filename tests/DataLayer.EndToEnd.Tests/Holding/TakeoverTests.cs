@@ -8,6 +8,7 @@ namespace DataLayer.EndToEnd.Tests.Holding;
 /// The process that serves a mount dies, is killed for want of memory, and is upgraded, while twelve readers verify every byte:
 /// no call fails, no byte is wrong.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class TakeoverTests(ITestOutputHelper output) : IDisposable
 {
     readonly ScratchDirectory scratch = new();
