@@ -30,7 +30,11 @@ public sealed class DatasetReader : IAsyncDisposable
         _layout = layout;
         _options = options;
         _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, sources, _statistics, options.ReadDeadline);
-        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())));
+        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())))
+        {
+            IdleAfter = options.IdleAfter,
+            Reads = () => _statistics.Read() is var counters ? counters.Hits + counters.Misses : 0,
+        };
         _ahead = new ReadAhead(store, _queue, _registration);
         _packsAhead = new PackAhead(store, layout, _queue, _registration);
         store.Register(_registration);
