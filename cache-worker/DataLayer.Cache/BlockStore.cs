@@ -22,7 +22,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     readonly ConcurrentDictionary<BlockFileId, Task<BlockFile?>> _opening = new();
     readonly BlockSync _sync;
     readonly BlockWriter _writer;
-    readonly StoreAttachment _attachment;
+    readonly IStoreAttachment _attachment;
     readonly PageCacheAhead _pageCache;
     readonly ConcurrentDictionary<string, DatasetPolicy> _policies = new();
     long _badChecksums, _synced;
@@ -30,7 +30,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     int _warnedOfDisk, _closed;
     StoreSpace _lastSpace;
 
-    BlockStore(BlockStoreOptions options, StorePaths paths)
+    BlockStore(BlockStoreOptions options, StorePaths paths, Func<BlockStore, IStoreAttachment> attach)
     {
         _options = options;
         _paths = paths;
@@ -40,7 +40,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         _sync.Synced += _ => Interlocked.Increment(ref _synced);
         foreach ((string dataset, DatasetPolicy policy) in options.Policies) _policies[dataset] = policy;
         _writer = new BlockWriter(Table, _sync, this);
-        _attachment = new StoreAttachment(paths, options, this);
+        _attachment = attach(this);
         _pageCache = new PageCacheAhead(() => Space.Used);
     }
 
@@ -52,7 +52,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     internal PageCacheAhead PageCache => _pageCache;
     internal BlockWriter Writer => _writer;
     internal ref long BadChecksums => ref _badChecksums;
-    internal StoreAttachment Attachment => _attachment;
+    internal IStoreAttachment Attachment => _attachment;
 
     /// <summary>Opens the store, as owner or through the process that owns it.</summary>
     /// <exception cref="StoreException">The directory cannot be used at all; the message names the remedy.</exception>
@@ -63,7 +63,20 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     public static async Task<BlockStore> OpenAsync(BlockStoreOptions options, CancellationToken cancellation)
     {
         options.Validate();
-        BlockStore store = new(options, new StorePaths(Path.GetFullPath(options.Directory)));
+        StorePaths paths = new(Path.GetFullPath(options.Directory));
+        return await StartAsync(new BlockStore(options, paths, store => new StoreAttachment(paths, options, store)), cancellation);
+    }
+
+    /// <summary>A mount's view of its worker's store: block files are read in place, through descriptors that the worker lends.</summary>
+    /// <param name="socket">The worker's unix socket; null where no worker is on this node, and nothing is kept then.</param>
+    internal static Task<BlockStore> OpenLentAsync(string? socket, Func<string?> token, Action<string> warn, CancellationToken cancellation)
+    {
+        BlockStoreOptions options = new() { Directory = socket ?? "/", Capacity = 1, Warn = warn };
+        return StartAsync(new BlockStore(options, new StorePaths(options.Directory), store => new LentAttachment(socket, token, store)), cancellation);
+    }
+
+    static async Task<BlockStore> StartAsync(BlockStore store, CancellationToken cancellation)
+    {
         try
         {
             await store._attachment.StartAsync(cancellation);

@@ -4,7 +4,7 @@ using DataLayer.Formats;
 namespace DataLayer.Cache;
 
 /// <summary>
-/// Reads the files of one snapshot: the one place that decides the order own store → source → again → fault.
+/// Reads the files of one snapshot: the one place that decides the order own store → origin → again → fault.
 /// Safe for concurrent use.
 /// </summary>
 public sealed class DatasetReader : IAsyncDisposable
@@ -12,6 +12,7 @@ public sealed class DatasetReader : IAsyncDisposable
     readonly BlockStore _store;
     readonly IBlockLayout _layout;
     readonly DatasetOptions _options;
+    readonly CopyKeeper? _copies;
     readonly Registration _registration;
     readonly ReadStatistics _statistics = new();
     readonly FetchQueue _queue;
@@ -24,12 +25,17 @@ public sealed class DatasetReader : IAsyncDisposable
         : this(store, new ManifestLayout(manifest), sources, options) { }
 
     internal DatasetReader(BlockStore store, IBlockLayout layout, IReadOnlyList<ISource> sources, DatasetOptions options)
+        : this(store, layout, new SourceOrigin(layout, sources), options, FetchLane.Home, copies: null) { }
+
+    /// <param name="copies">Decides what of the origin's bytes is kept; null keeps everything there is room for.</param>
+    internal DatasetReader(BlockStore store, IBlockLayout layout, IBlockOrigin origin, DatasetOptions options, FetchLane lane, CopyKeeper? copies)
     {
         options.Validate();
         _store = store;
         _layout = layout;
         _options = options;
-        _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, sources, _statistics, options.ReadDeadline);
+        _copies = copies;
+        _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, origin, lane, _statistics, options.ReadDeadline);
         _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())))
         {
             IdleAfter = options.IdleAfter,
@@ -66,7 +72,7 @@ public sealed class DatasetReader : IAsyncDisposable
             }
             block.Touched = true;
             if (block.ReadAhead is { } trigger) trigger.Passed(offset + length);
-            if (file.IsPacked && block.NoteRead(file.Unit)) _packsAhead.Passing(file.Pack);
+            if (file.IsPacked && _copies == null && block.NoteRead(file.Unit)) _packsAhead.Passing(file.Pack);
         }
         finally
         {
@@ -89,14 +95,14 @@ public sealed class DatasetReader : IAsyncDisposable
     {
         int length = (int)Math.Min(file.Length - offset, destination.Length);
         Patience patience = new(_options.ReadDeadline);
-        bool fetched = false;
-        BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
-        if (file.IsPacked && block != null && block.NoteRead(file.Unit)) _packsAhead.Passing(file.Pack);
+        bool fetched = false, keep = _copies?.Keep(KeyOf(file, Unit.At(file, offset))) ?? true;
+        BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), keep, cancellation);
+        if (file.IsPacked && _copies == null && block != null && block.NoteRead(file.Unit)) _packsAhead.Passing(file.Pack);
         if (!file.IsPacked) await _ahead.MissedAsync(file, block, offset, length, cancellation);
         for (int done = 0; done < length;)
         {
             (Unit unit, int within, int count) = Piece(file, offset + done, length - done);
-            fetched |= await ReadPieceAsync(file, unit, within, destination.Slice(done, count), patience, cancellation);
+            fetched |= await ReadPieceAsync(file, unit, within, destination.Slice(done, count), keep, patience, cancellation);
             done += count;
         }
         if (fetched) _statistics.CountMiss();
@@ -105,12 +111,12 @@ public sealed class DatasetReader : IAsyncDisposable
     }
 
     /// <summary>Reads within one unit. True when a source had to be read for it, by this reader or another.</summary>
-    async ValueTask<bool> ReadPieceAsync(FileLocation file, Unit unit, int within, Memory<byte> destination, Patience patience, CancellationToken cancellation)
+    async ValueTask<bool> ReadPieceAsync(FileLocation file, Unit unit, int within, Memory<byte> destination, bool keep, Patience patience, CancellationToken cancellation)
     {
         for (; ; )
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), admit: true, cancellation);
+            BlockFile? block = await _store.OpenBlockAsync(_registration, SpecOf(file), keep, cancellation);
             if (block != null && TryReadBlock(block, unit, within, destination.Span)) return false;
 
             if (block != null && !await _store.AdmitAsync(_registration, block, unit.Index, cancellation)) block = null;
@@ -145,6 +151,50 @@ public sealed class DatasetReader : IAsyncDisposable
         }
     }
 
+    /// <summary>A whole unit from the store and its checksum; false when it has to be fetched. Never waits.</summary>
+    /// <param name="destination">Exactly the unit's length.</param>
+    internal bool TryReadUnit(in FileLocation file, in Unit unit, Span<byte> destination, out uint crc)
+    {
+        crc = 0;
+        BlockFile? block = _store.Find(file.BlockFile);
+        if (block == null || !block.TryEnter()) return false;
+        try
+        {
+            if (!block.TryReadWhole(unit, destination, out crc, ref _store.BadChecksums)) return false;
+            block.Touched = true;
+        }
+        finally
+        {
+            block.Leave();
+        }
+        _statistics.CountHit(unit.Length);
+        return true;
+    }
+
+    /// <summary>The same, fetching what is missing.</summary>
+    /// <returns>The unit's checksum.</returns>
+    internal async ValueTask<uint> ReadUnitAsync(FileLocation file, Unit unit, Memory<byte> destination, CancellationToken cancellation)
+    {
+        if (TryReadUnit(file, unit, destination.Span, out uint crc)) return crc;
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        await ReadMissingAsync(file, file.IsPacked ? 0 : unit.Start, destination, cancellation);
+        return Crc32C.Compute(destination.Span);
+    }
+
+    /// <summary>Opens the block file if the store has it, so that <see cref="TryReadUnit"/> can be tried.</summary>
+    internal async ValueTask<bool> OpenAsync(FileLocation file, CancellationToken cancellation) =>
+        await _store.OpenBlockAsync(_registration, SpecOf(file), admit: false, cancellation) != null;
+
+    /// <summary>Whether the store says that it has this unit; its checksum is not looked at.</summary>
+    internal bool IsPresent(in FileLocation file, in Unit unit)
+    {
+        BlockFile? block = _store.Find(file.BlockFile);
+        if (block == null || !block.TryEnter()) return false;
+        bool present = block.IsPresent(unit);
+        block.Leave();
+        return present;
+    }
+
     bool TryReadBlock(BlockFile block, in Unit unit, int within, Span<byte> destination)
     {
         if (!block.TryEnter()) return false;
@@ -165,7 +215,7 @@ public sealed class DatasetReader : IAsyncDisposable
     {
         for (; ; )
         {
-            Fetch? running = _store.Table.TryJoin(new UnitKey(file.BlockFile, unit.Index));
+            Fetch? running = _store.Table.TryJoin(KeyOf(file, unit));
             if (running != null)
             {
                 if (!running.IsStarted) running.Queue.Demand(running);
@@ -181,6 +231,8 @@ public sealed class DatasetReader : IAsyncDisposable
             return fetch;
         }
     }
+
+    UnitKey KeyOf(in FileLocation file, in Unit unit) => new(file.BlockFile, unit.Index, _queue.Lane);
 
     BlockSpec SpecOf(in FileLocation file) => file.IsPacked ? _layout.GetPack(file.Pack) : BlockSpec.Large(file);
 

@@ -1,3 +1,4 @@
+using DataLayer.Cache;
 using DataLayer.Fuse;
 using DataLayer.FuseFs.CommandLine;
 using DataLayer.Sources;
@@ -14,6 +15,9 @@ sealed record MountOptions
     /// <summary>Hard limit of the cache, bytes.</summary>
     public long CacheSize { get; init; } = 20L << 30;
     public SourceOptions SourceOptions { get; init; } = new();
+
+    /// <summary>The cluster's workers and the dataset to mount from them, instead of sources.</summary>
+    public ClusterOptions? Cluster { get; init; }
 
     /// <summary>Mount this manifest instead of listing the sources.</summary>
     public string? SnapshotFile { get; init; }
@@ -42,6 +46,8 @@ sealed record MountOptions
         if (Refresh is { } refresh && refresh < ShortestRefresh) throw new UserException("--refresh must be at least 1s.");
         if (Refresh is not null && SnapshotFile is not null) throw new UserException("--refresh follows the sources and --snapshot pins a file: give one of them.");
         if (ReadDeadline <= TimeSpan.Zero) throw new UserException("--read-deadline must be positive.");
+        if (Cluster is not null && (SnapshotFile is not null || Refresh is not null))
+            throw new UserException("--snapshot and --refresh are for sources; with --worker the worker has the snapshot.");
         if (Metrics is not null) MetricsServer.ParseEndpoint(Metrics);
     }
 }

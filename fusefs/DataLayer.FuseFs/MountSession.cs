@@ -24,11 +24,15 @@ sealed class MountSession : IAsyncDisposable
     // limit that the user gave.
     const long FolderSpace = 2 << 20;
 
+    // A worker that lists millions of keys for the first time takes minutes.
+    static readonly TimeSpan FirstListing = TimeSpan.FromMinutes(10);
+
     readonly MountOptions options;
     readonly Stopwatch uptime = Stopwatch.StartNew();
     readonly CancellationTokenSource stopping = new();
     readonly List<IAsyncDisposable> owned = []; // in the order they were opened
     SourceSet sources = null!;
+    ClusterClient? cluster;
     BlockStore store = null!;
     DatasetFileSystem fileSystem = null!;
     FuseConnection connection = null!;
@@ -74,9 +78,17 @@ sealed class MountSession : IAsyncDisposable
     async Task OpenAsync(CancellationToken cancellation)
     {
         PrepareMountPoint();
-        sources = Own(SourceSet.Open(options.Sources, options.SourceOptions));
-        store = Own(await BlockStore.OpenAsync(
-            new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize - FolderSpace, Warn = Log.Warn }, cancellation));
+        if (options.Cluster is { } workers)
+        {
+            cluster = Own(await ClusterClient.OpenAsync(workers with { Warn = Log.Warn }, cancellation));
+            store = Own(await cluster.OpenStoreAsync(cancellation));
+        }
+        else
+        {
+            sources = Own(SourceSet.Open(options.Sources, options.SourceOptions));
+            store = Own(await BlockStore.OpenAsync(
+                new BlockStoreOptions { Directory = options.CacheDirectory, Capacity = options.CacheSize - FolderSpace, Warn = Log.Warn }, cancellation));
+        }
         Manifest manifest = await OpenManifestAsync(cancellation);
         MountedSnapshot first = Mounted(manifest, options.SnapshotFile is { } file ? File.GetLastWriteTimeUtc(file) : DateTime.UtcNow);
         OpenMode mode = OpenModes.Choose(options.OpenMode, manifest);
@@ -84,7 +96,7 @@ sealed class MountSession : IAsyncDisposable
             first, new AttributeView(options.Attributes), options.Xattr, mode == OpenMode.Passthrough ? new OpenFiles() : null, options.Refresh is not null, WaitingReads);
         connection = FuseConnection.Mount(options.MountPoint, fileSystem, options.Fuse with
         {
-            Source = options.Sources[0].Uri,
+            Source = options.Cluster?.Dataset ?? options.Sources[0].Uri,
             PayloadPoolSize = WaitingReads * options.Fuse.MaxRead,
             Log = static (level, line) => { if (level == FuseLogLevel.Information) Log.Debug(line); else Log.Warn(line); },
         });
@@ -113,6 +125,14 @@ sealed class MountSession : IAsyncDisposable
 
     async Task<Manifest> OpenManifestAsync(CancellationToken cancellation)
     {
+        if (cluster is not null)
+        {
+            dataset = cluster.Dataset;
+            snapshotFolder = OpenFolder();
+            SnapshotId id = await cluster.FindCurrentAsync(FirstListing, cancellation);
+            return snapshotFolder.TryOpen(id) ?? await snapshotFolder.AddAsync(id, (destination, token) => cluster.CopyManifestAsync(id, destination, token), cancellation);
+        }
+
         if (options.SnapshotFile is { } file)
         {
             Manifest manifest = Manifest.Open(file);
@@ -130,20 +150,23 @@ sealed class MountSession : IAsyncDisposable
     {
         try
         {
-            return new SnapshotFolder(options.CacheDirectory, dataset);
+            return new SnapshotFolder(options.CacheDirectory, dataset, Log.Warn);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             string temporary = Directory.CreateTempSubdirectory("dl-fuse-").FullName;
             owned.Add(new TemporaryDirectory(temporary));
             Log.Warn($"{options.CacheDirectory}: {fault.Message}; the snapshot is kept in {temporary} and gone after the mount");
-            return new SnapshotFolder(temporary, dataset);
+            return new SnapshotFolder(temporary, dataset, Log.Warn);
         }
     }
 
     MountedSnapshot Mounted(Manifest manifest, DateTime takenUtc)
     {
-        DatasetReader reader = new(store, manifest, sources.InOrderOf(manifest, "the snapshot"), new DatasetOptions { Name = dataset, ReadDeadline = options.ReadDeadline });
+        DatasetOptions datasetOptions = new() { Name = dataset, ReadDeadline = options.ReadDeadline };
+        DatasetReader reader = cluster is not null
+            ? cluster.OpenReader(store, manifest, datasetOptions)
+            : new DatasetReader(store, manifest, sources.InOrderOf(manifest, "the snapshot"), datasetOptions);
         return new MountedSnapshot(manifest, reader) { TakenUtc = takenUtc, Generation = generation++ };
     }
 

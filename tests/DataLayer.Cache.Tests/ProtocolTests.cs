@@ -82,7 +82,7 @@ public sealed class ProtocolTests
         // Its dataset is idle now and its pin is gone: another dataset that needs the room gets it.
         FakeSnapshot snapshot = new(70, [250_000]);
         await using DatasetReader reader = new(owner, snapshot, [new FakeSource()], new DatasetOptions { Name = "other" });
-        await Wait.Until(() => owner.Attachment.Clients == 0, "the client's end is seen");
+        await Wait.Until(() => ((StoreAttachment)owner.Attachment).Clients == 0, "the client's end is seen");
         await DatasetReaderTests.ReadAsync(reader, snapshot.Files[0], 0, 250_000);
         await owner.Writer.FlushAsync(CancellationToken.None);
         Assert.Equal(250_000, reader.CachedBytes(snapshot.Files[0]));

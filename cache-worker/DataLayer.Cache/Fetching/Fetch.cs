@@ -44,9 +44,6 @@ internal sealed class Fetch
     /// <summary>Bytes of all its units.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Of the first byte, within the file.</summary>
-    public long FileOffset => File.IsPacked ? 0 : First.Start;
-
     /// <summary>Where the bytes go, or null when the block is not admitted.</summary>
     public BlockFile? Block { get; private set; }
 
@@ -57,7 +54,9 @@ internal sealed class Fetch
     public SourceException? Fault { get; private set; }
     public Task<FetchOutcome> Completion => _completion.Task;
 
-    public UnitKey Key(int index) => new(File.BlockFile, First.Index + index);
+    public UnitKey Key(int index) => new(File.BlockFile, First.Index + index, Queue.Lane);
+
+    public UnitRange Range => new(File, First.Index, Count);
 
     public Unit UnitAt(int index) => index == 0 ? First : Unit.OfLarge(File.Length, First.Index + index);
 
@@ -106,4 +105,15 @@ internal sealed class Fetch
         Buffer!.GetSpan().Slice((int)(unit.Start - First.Start), unit.Length);
 }
 
-internal readonly record struct UnitKey(BlockFileId Block, int Unit);
+/// <summary>
+/// Fetches of different lanes never wait for each other. A worker has two: what it fetches as a home, from sources, and
+/// what it fetches from other homes. Were they one, two workers that differ about who is the home could each wait for
+/// the other's answer.
+/// </summary>
+internal enum FetchLane : byte
+{
+    Home,
+    Copies,
+}
+
+internal readonly record struct UnitKey(BlockFileId Block, int Unit, FetchLane Lane);

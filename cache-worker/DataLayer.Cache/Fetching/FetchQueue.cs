@@ -4,7 +4,7 @@ using DataLayer.Formats;
 namespace DataLayer.Cache;
 
 /// <summary>
-/// Reads the sources of one mount: what someone waits for first, then read-ahead of large files, then the rest of packs;
+/// Reads the origin of one snapshot: what someone waits for first, then read-ahead of large files, then the rest of packs;
 /// within the concurrency window and the memory of <see cref="FetchBuffers"/>. Each fetch is one attempt: who still wants
 /// the bytes after a transient fault starts the next.
 /// </summary>
@@ -18,7 +18,7 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
     readonly FetchBuffers _buffers;
     readonly BlockWriter _writer;
     readonly IBlockLayout _layout;
-    readonly IReadOnlyList<ISource> _sources;
+    readonly IBlockOrigin _origin;
     readonly ReadStatistics _statistics;
     readonly TimeSpan _attemptLimit;
     readonly CancellationTokenSource _stop = new();
@@ -34,17 +34,20 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
     bool _stopped;
 
     public FetchQueue(FetchTable table, FetchBuffers buffers, BlockWriter writer, IBlockLayout layout,
-        IReadOnlyList<ISource> sources, ReadStatistics statistics, TimeSpan attemptLimit)
+        IBlockOrigin origin, FetchLane lane, ReadStatistics statistics, TimeSpan attemptLimit)
     {
         _table = table;
         _buffers = buffers;
         _writer = writer;
         _layout = layout;
-        _sources = sources;
+        _origin = origin;
+        Lane = lane;
         _statistics = statistics;
         _attemptLimit = attemptLimit;
         buffers.Released += PumpLater;
     }
+
+    public FetchLane Lane { get; }
 
     public int WindowSize { get { lock (_gate) return _window.Size; } }
 
@@ -243,13 +246,13 @@ internal sealed class FetchQueue : IThreadPoolWorkItem, IAsyncDisposable
                 if (already == null && AllPresent(fetch, block)) already = FetchOutcome.InStore;
                 if (already != null && already != FetchOutcome.Failed) { Abandon(fetch, already.Value); return; }
             }
-            (int source, SourceFile file) = _layout.GetSourceFile(fetch.File.Entry);
+            OriginKind from;
             using (CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token))
             {
                 limit.CancelAfter(_attemptLimit);
-                await _sources[source].ReadAsync(file, fetch.FileOffset, fetch.Buffer!.Memory[..fetch.Length], limit.Token);
+                from = await _origin.ReadAsync(fetch.Range, fetch.Buffer!.Memory[..fetch.Length], limit.Token);
             }
-            _statistics.CountFetched(fetch.Length);
+            _statistics.CountFetched(fetch.Length, from);
             fetch.Complete(FetchOutcome.InMemory);
             if (block != null && _writer.TryEnqueue(fetch, block, locked)) block = null;
             else _table.Keep(fetch);

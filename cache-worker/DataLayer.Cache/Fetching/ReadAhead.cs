@@ -84,7 +84,7 @@ internal sealed class ReadAhead(BlockStore store, FetchQueue queue, Registration
 
     bool IsHere(in FileLocation file, BlockFile? block, int unit)
     {
-        if (store.Table.Contains(new UnitKey(file.BlockFile, unit))) return true;
+        if (store.Table.Contains(new UnitKey(file.BlockFile, unit, queue.Lane))) return true;
         if (block == null || !block.TryEnter()) return false;
         bool present = block.IsPresent(Unit.OfLarge(file.Length, unit));
         block.Leave();

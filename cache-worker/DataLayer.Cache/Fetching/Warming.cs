@@ -76,7 +76,7 @@ internal sealed class Warming(BlockStore store, IBlockLayout layout, FetchQueue 
             if (present) return true;
             if (!await store.AdmitAsync(registration, block, unit.Index, cancellation)) return false;
 
-            Fetch? fetch = store.Table.TryJoin(new UnitKey(file.BlockFile, unit.Index));
+            Fetch? fetch = store.Table.TryJoin(new UnitKey(file.BlockFile, unit.Index, queue.Lane));
             if (fetch == null)
             {
                 int count = file.IsPacked ? 1 : ReadAhead.CountFrom(unit.Index, spec.Units);

@@ -14,12 +14,25 @@ internal interface IAttachedStore
     IBlockObserver Observer { get; }
 }
 
+/// <summary>How a store comes by its directory. Safe for concurrent use.</summary>
+internal interface IStoreAttachment : IAsyncDisposable
+{
+    /// <summary>Who decides at present; null while nobody does and reads go on uncached.</summary>
+    IBlockDirectory? Directory { get; }
+
+    /// <summary>Returns once attached, or once it is clear that this will take longer.</summary>
+    Task StartAsync(CancellationToken cancellation);
+
+    void Register(Registration registration);
+    void Unregister(Registration registration);
+}
+
 /// <summary>
 /// Keeps this process attached to its cache directory: as the owner when nobody is, otherwise through the owner; when that
 /// one dies, whoever takes the lock first is next. While nothing is attached, open block files go on working and the
 /// rest is read uncached.
 /// </summary>
-internal sealed class StoreAttachment(StorePaths paths, BlockStoreOptions options, IAttachedStore store) : IAsyncDisposable
+internal sealed class StoreAttachment(StorePaths paths, BlockStoreOptions options, IAttachedStore store) : IStoreAttachment
 {
     // An owner that starts has a directory to scan first: 500,000 block files take seconds.
     static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(10);

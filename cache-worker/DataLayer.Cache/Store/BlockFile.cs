@@ -217,6 +217,21 @@ internal sealed unsafe class BlockFile
         return false;
     }
 
+    /// <summary>Copies a whole unit and gives the checksum that was stored with it, which the copy has too.</summary>
+    /// <param name="destination">Exactly the unit's length.</param>
+    public bool TryReadWhole(in Unit unit, Span<byte> destination, out uint crc, ref long badChecksums)
+    {
+        if (!TryGetCrc(unit, out crc)) return false;
+        if (ReadData(destination, unit.Start) && Crc32C.Compute(destination) == crc)
+        {
+            SetVerified(unit.Index);
+            return true;
+        }
+        Interlocked.Increment(ref badChecksums);
+        MarkAbsent(unit);
+        return false;
+    }
+
     bool ReadData(Span<byte> destination, long offset)
     {
         int cached = s_cannotTell || PageCache == null ? 0 : Libc.ReadCached(_data, destination, offset);
@@ -331,6 +346,8 @@ internal sealed unsafe class BlockFile
     void MarkAbsent(in Unit unit)
     {
         ClearVerified(unit.Index);
+        // Each further read finds it wrong again; the other units stay good.
+        if (IsReadOnly) return;
         Span<byte> zeros = stackalloc byte[Sidecar.RecordSize];
         zeros.Clear();
         if (Libc.WriteAt(_sums, zeros, Sidecar.RecordOffset(unit.Index)) != 0) _broken = true;

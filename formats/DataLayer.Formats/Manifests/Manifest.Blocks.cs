@@ -74,18 +74,24 @@ public sealed partial class Manifest
     }
 
     /// <summary>True when the manifest contains this block file (a pack, or a large file).</summary>
-    public bool ContainsBlockFile(BlockFileId id) => ContainsPack(id) || ContainsLargeFile(id);
+    public bool ContainsBlockFile(BlockFileId id) => TryFindPack(id, out _) || TryFindLargeFile(id, out _);
 
-    bool ContainsPack(BlockFileId id)
+    /// <summary>The ordinal of the pack with this id.</summary>
+    public bool TryFindPack(BlockFileId id, out int pack)
     {
+        pack = -1;
         int low = 0, high = PackCount - 1;
         while (low <= high)
         {
             int middle = (low + high) >>> 1;
-            ulong pack = _packIndex[middle];
-            if (pack >= (ulong)PackCount) throw _pages.Damaged("its pack index points outside the packs");
-            int order = Compare(ReadPack((int)pack).Id.Value, id.Value);
-            if (order == 0) return true;
+            ulong found = _packIndex[middle];
+            if (found >= (ulong)PackCount) throw _pages.Damaged("its pack index points outside the packs");
+            int order = Compare(ReadPack((int)found).Id.Value, id.Value);
+            if (order == 0)
+            {
+                pack = (int)found;
+                return true;
+            }
             if (order < 0) low = middle + 1;
             else high = middle - 1;
         }
@@ -109,8 +115,10 @@ public sealed partial class Manifest
         return (bytes, slices);
     }
 
-    bool ContainsLargeFile(BlockFileId id)
+    /// <summary>The large file whose block file has this id.</summary>
+    public bool TryFindLargeFile(BlockFileId id, out EntryIndex file)
     {
+        file = default;
         uint prefix = LargePrefix(id.Value);
         int count = LargeFileCount;
         int low = 0, high = count;
@@ -125,7 +133,9 @@ public sealed partial class Manifest
             (uint found, int entry) = ReadLarge(low);
             if (found != prefix) return false;
             EntryClass row = ClassOf(entry);
-            if (row.Kind == EntryKind.File && FileDigest(entry, row, SizeOf(entry, row.Kind)) == id.Value) return true;
+            if (row.Kind != EntryKind.File || FileDigest(entry, row, SizeOf(entry, row.Kind)) != id.Value) continue;
+            file = new EntryIndex(entry);
+            return true;
         }
         return false;
     }

@@ -258,5 +258,12 @@ public sealed partial class Manifest : IDisposable
     /// <exception cref="ManifestException">What is wrong.</exception>
     public void Verify(CancellationToken cancellation) => new ManifestVerifier(this, _pages).Run(cancellation);
 
+    /// <summary>
+    /// Checks that the id is the digest of the content: enough for a manifest that came from somebody trusted over a way
+    /// that is not. Reads the whole file once.
+    /// </summary>
+    /// <exception cref="ManifestException">It is not.</exception>
+    public void VerifyId(CancellationToken cancellation) => new ManifestVerifier(this, _pages).VerifyDigest(cancellation);
+
     public void Dispose() => _pages.Dispose();
 }

@@ -60,7 +60,7 @@ internal sealed class ManifestVerifier(Manifest manifest, MappedPages pages)
         Require(reported == manifest.ReportedCount && reported <= manifest.UnrepresentableCount, "its list of keys left out does not match its count");
     }
 
-    void VerifyDigest(CancellationToken cancellation)
+    internal void VerifyDigest(CancellationToken cancellation)
     {
         using IncrementalHash digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         for (long at = ManifestFormat.HeaderSize; at < pages.Length;)

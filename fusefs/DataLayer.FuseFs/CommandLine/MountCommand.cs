@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using DataLayer.Cache;
 using DataLayer.Fuse;
 
 namespace DataLayer.FuseFs.CommandLine;
@@ -19,6 +20,9 @@ static class MountCommand
         Option<string?> snapshot = new("--snapshot") { Description = "Mount this snapshot file at once instead of listing the sources.", HelpName = "FILE" };
         Option<TimeSpan> refresh = SharedOptions.Parsed<TimeSpan>("--refresh", "TIME", "List again this often and follow changes as a whole (default: stay on one snapshot).", Values.TryParseDuration, "5m");
         Option<TimeSpan> deadline = SharedOptions.Parsed<TimeSpan>("--read-deadline", "TIME", "A read that cannot be answered within this time fails with EIO (default: 60s).", Values.TryParseDuration, "60s", () => TimeSpan.FromSeconds(60));
+        Option<string[]> worker = new("--worker") { Description = "Mount DATASET from the cluster's workers instead of SOURCE: the unix socket of this node's worker, or https://host:port (repeatable, asked in this order).", HelpName = "ADDRESS" };
+        Option<string?> workerCa = new("--worker-ca") { Description = "With --worker https://...: certificates of the workers' authority (PEM).", HelpName = "FILE" };
+        Option<string?> tokenFile = new("--token-file") { Description = "With --worker: a token from 'dl-worker token DATASET', read again when it changes (default: asked of the worker's socket).", HelpName = "FILE" };
         Option<bool> allowOther = new("--allow-other") { Description = "Let other users in; permission bits decide." };
         Option<uint?> uid = new("--uid") { Description = "Owner of everything (default: the source's, or you).", HelpName = "N" };
         Option<uint?> gid = new("--gid") { Description = "Group of everything.", HelpName = "N" };
@@ -43,12 +47,13 @@ static class MountCommand
             Runs in the foreground until interrupted, prints one line when ready.
             """)
         {
-            places, cacheDir, cacheSize, snapshot, refresh, deadline, allowOther, uid, gid, fileMode, dirMode, openMode, xattr, metrics, daemon, logFile, without, minor, transport, enableUring, noUring,
+            places, cacheDir, cacheSize, snapshot, refresh, worker, workerCa, tokenFile, deadline, allowOther, uid, gid, fileMode, dirMode, openMode, xattr, metrics, daemon, logFile, without, minor, transport, enableUring, noUring,
         };
         shared.AddTo(command);
         command.Validators.Add(result =>
         {
             if (result.GetValue(places) is { Length: < 2 }) result.AddError("mount takes at least one SOURCE and a MOUNTPOINT.");
+            if (result.GetValue(worker) is { Length: > 0 } && result.GetValue(places) is { Length: > 2 }) result.AddError("mount --worker takes one DATASET and a MOUNTPOINT.");
         });
         SharedOptions.RefuseUnknownOptions(command, places);
         command.SetAction(async (parsed, cancellation) =>
@@ -64,7 +69,14 @@ static class MountCommand
 
             MountOptions options = new()
             {
-                Sources = all[..^1].Select(SourceArgument.Parse).ToArray(),
+                Sources = parsed.GetValue(worker) is { Length: > 0 } ? [] : all[..^1].Select(SourceArgument.Parse).ToArray(),
+                Cluster = parsed.GetValue(worker) is not { Length: > 0 } workers ? null : new ClusterOptions
+                {
+                    Dataset = all[0],
+                    Workers = workers.Select(WorkerAddress).ToArray(),
+                    AuthorityFile = parsed.GetValue(workerCa),
+                    TokenFile = parsed.GetValue(tokenFile),
+                },
                 MountPoint = Path.GetFullPath(all[^1]),
                 CacheDirectory = parsed.GetValue(cacheDir) is { } chosen ? Path.GetFullPath(chosen) : DefaultCacheDirectory(),
                 CacheSize = parsed.GetValue(cacheSize),
@@ -97,6 +109,13 @@ static class MountCommand
             return 0;
         });
         return command;
+    }
+
+    static string WorkerAddress(string text)
+    {
+        if (text.StartsWith("https://", StringComparison.Ordinal) && Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.AbsolutePath == "/") return text;
+        if (text.Contains("://", StringComparison.Ordinal)) throw new UserException($"--worker {text}: write it like https://10.0.0.1:7400, or the path of a unix socket.");
+        return Path.GetFullPath(text);
     }
 
     static async Task RunAsync(MountOptions options, CancellationToken cancellation)
