@@ -9,12 +9,12 @@ internal sealed record SimulationOptions
 
     /// <summary>
     /// A simulated block stands for 4 GiB of blocks that are read and kept together: a day of a cluster is then millions of reads,
-    /// not hundreds of millions, and a store of 1 TiB still holds 256 of them.
+    /// not hundreds of millions, and a store of 512 GiB still holds 128 of them.
     /// </summary>
     public const double GiBPerBlock = 4;
 
-    /// <summary>Blocks that a node's store holds: 1 TiB.</summary>
-    public int Capacity { get; init; } = 256;
+    /// <summary>Blocks that a node's store holds: 512 GiB, which makes the cluster's half of the data that the jobs use.</summary>
+    public int Capacity { get; init; } = 128;
 
     public int Datasets { get; init; } = 200;
 

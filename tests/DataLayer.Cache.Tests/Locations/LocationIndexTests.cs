@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DataLayer.ClusterSimulation;
 using DataLayer.Formats;
 using Xunit;
 using Xunit.Abstractions;
@@ -88,7 +89,7 @@ public sealed class LocationIndexTests(ITestOutputHelper output)
     [Fact]
     public void Half_a_million_blocks_are_taken_in_and_asked_for()
     {
-        // Of ten snapshots with 5 million files each; the figures of the README are this test's output on an idle machine.
+        // Of ten snapshots with 5 million files each. "ClusterSimulation location-index" measures the same with a real store.
         SimulatedSnapshot[] snapshots = [.. Enumerable.Range(0, 10).Select(i => new SimulatedSnapshot(i, 50_000, large: 100))];
         LocationIndex index = new();
         IBlockObserver store = index;

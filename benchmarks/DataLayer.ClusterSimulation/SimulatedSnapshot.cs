@@ -1,6 +1,7 @@
+using DataLayer.Cache;
 using DataLayer.Formats;
 
-namespace DataLayer.Cache.Tests;
+namespace DataLayer.ClusterSimulation;
 
 /// <summary>Blocks without files, searched as a manifest searches its own: a sorted table of ids.</summary>
 internal sealed class SimulatedSnapshot : ISnapshotBlocks
