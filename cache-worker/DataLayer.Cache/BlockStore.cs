@@ -116,7 +116,16 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         _open.RetireOthers(directory);
     }
 
-    void IAttachedStore.Evicted(IBlockDirectory directory, BlockGrant grant, BlockFileId id) => _open.Retire(directory, id, grant.Serial);
+    void IAttachedStore.Evicted(IBlockDirectory directory, BlockGrant grant, BlockFileId id)
+    {
+        _open.Retire(directory, id, grant.Serial);
+        Evicted?.Invoke(grant, id);
+    }
+
+    /// <summary>A block file that is gone; whoever has it open closes it.</summary>
+    internal event Action<BlockGrant, BlockFileId>? Evicted;
+
+    internal StorePaths Paths => _paths;
 
     /// <summary>Bytes on disk, and the limit.</summary>
     public (long Used, long Capacity) Space
@@ -195,7 +204,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
             return null;
         }
         if (granted is not { } grant) return null;
-        BlockFile? block = BlockFile.Open(_paths, spec, directory, grant, _pageCache, out int errno);
+        BlockFile? block = BlockFile.Open(spec, directory, grant, _pageCache, out int errno);
         if (block != null)
         {
             _open.Add(block);

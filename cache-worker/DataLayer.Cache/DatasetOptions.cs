@@ -1,3 +1,5 @@
+using DataLayer.Formats;
+
 namespace DataLayer.Cache;
 
 /// <summary>Options of a dataset in a block store.</summary>
@@ -14,6 +16,9 @@ public sealed record DatasetOptions
     public TimeSpan? IdleAfter { get; init; }
     /// <summary>A read that cannot be answered within this time fails.</summary>
     public TimeSpan ReadDeadline { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The snapshot that is read, where its worker must know.</summary>
+    internal SnapshotId? Snapshot { get; init; }
 
     internal void Validate()
     {

@@ -38,6 +38,7 @@ public sealed class DatasetReader : IAsyncDisposable
         _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, origin, lane, _statistics, options.ReadDeadline);
         _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())))
         {
+            Snapshot = options.Snapshot,
             IdleAfter = options.IdleAfter,
             Reads = () => _statistics.Read() is var counters ? counters.Hits + counters.Misses : 0,
         };
@@ -49,6 +50,8 @@ public sealed class DatasetReader : IAsyncDisposable
     public ReadCounters Counters => _statistics.Read();
 
     internal FetchQueue Queue => _queue;
+
+    internal Registration Registration => _registration;
 
     /// <summary>
     /// Copies up to destination.Length bytes of the file at <paramref name="offset"/> if they are in the store and their
@@ -279,6 +282,11 @@ public sealed class DatasetReader : IAsyncDisposable
     /// <exception cref="SourceException">The first fault, after all other files were tried; a source that stays unreachable ends it early.</exception>
     public Task<long> WarmAsync(IReadOnlyList<EntryIndex> files, IProgress<long>? progress, CancellationToken cancellation) =>
         new Warming(_store, _layout, _queue, _registration, _options.ReadDeadline).RunAsync(files, progress, cancellation);
+
+    /// <inheritdoc cref="WarmAsync(IReadOnlyList{EntryIndex}, IProgress{long}?, CancellationToken)"/>
+    /// <param name="wanted">Leaves units out.</param>
+    internal Task<long> WarmAsync(IReadOnlyList<EntryIndex> files, Func<FileLocation, Unit, bool> wanted, IProgress<long>? progress, CancellationToken cancellation) =>
+        new Warming(_store, _layout, _queue, _registration, _options.ReadDeadline, wanted).RunAsync(files, progress, cancellation);
 
     /// <summary>
     /// The local file of a large file whose every byte is in the store and was checked, or written, by this process; see

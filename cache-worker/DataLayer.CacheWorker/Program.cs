@@ -14,6 +14,10 @@ RootCommand root = new("""
     """)
 {
     ServeCommand.Create(),
+    StatusCommand.Create(),
+    WarmCommand.Create(),
+    TokenCommand.Create(),
+    CheckCommand.Create(),
 };
 
 ParseResult parsed = root.Parse(args);

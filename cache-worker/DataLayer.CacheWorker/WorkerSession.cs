@@ -26,6 +26,7 @@ sealed class WorkerSession : IAsyncDisposable
     PeerTable _peers = null!;
     WorkerState _state = null!;
     WorkerServer? _server;
+    LendingServer? _lending;
     PeerSnapshots _snapshots = null!;
     Task _looking = Task.CompletedTask;
 
@@ -63,6 +64,12 @@ sealed class WorkerSession : IAsyncDisposable
         Register(registrations);
         Authentication authentication = new(_options, tokens);
         _server = await WorkerServer.StartAsync(_options, tls, authentication, new Dispatcher(_state, authentication).HandleAsync, cancellation);
+        if (_options.Socket is { } socket)
+        {
+            _lending = new LendingServer(LentAttachment.PathOf(socket), WorkerServer.SocketMode(_options), _store,
+                (user, token) => authentication.Identify(user, token) is { } caller ? new Lending(_state, caller) : null);
+            _state.Leases = () => _lending.Lent;
+        }
         foreach (ServedDataset dataset in _datasets) dataset.Start();
         _looking = Task.Run(LookAsync, CancellationToken.None);
     }
@@ -125,6 +132,7 @@ sealed class WorkerSession : IAsyncDisposable
         await _stop.CancelAsync();
         await _looking;
         if (_server != null) await _server.DisposeAsync();
+        if (_lending != null) await _lending.DisposeAsync();
         foreach (ServedDataset dataset in _datasets) await dataset.DisposeAsync();
         _peers?.Dispose();
         if (_store != null) await _store.DisposeAsync();

@@ -62,7 +62,7 @@ internal sealed class BlockWriter : IDisposable
     {
         lock (_gate)
         {
-            if (_stopped || IsSuspended || work.Block.IsBroken || work.Block.IsRetired) return false;
+            if (_stopped || IsSuspended || work.Block.IsBroken || work.Block.IsReadOnly || work.Block.IsRetired) return false;
             if (_queue.Count + _writing == 0) _lastProgress = Environment.TickCount64;
             _queue.AddLast(work);
             Monitor.Pulse(_gate);

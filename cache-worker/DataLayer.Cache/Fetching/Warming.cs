@@ -7,7 +7,8 @@ namespace DataLayer.Cache;
 /// Brings whole files into the store in the background of demanded reads. Files whose block is not admitted are left out:
 /// fetching them would only pass their bytes by.
 /// </summary>
-internal sealed class Warming(BlockStore store, IBlockLayout layout, FetchQueue queue, Registration registration, TimeSpan deadline)
+/// <param name="wanted">Leaves units out; null for none.</param>
+internal sealed class Warming(BlockStore store, IBlockLayout layout, FetchQueue queue, Registration registration, TimeSpan deadline, Func<FileLocation, Unit, bool>? wanted = null)
 {
     // As many as the window can ever use; each waits for one fetch at a time.
     const int Workers = ConcurrencyWindow.Max;
@@ -55,9 +56,10 @@ internal sealed class Warming(BlockStore store, IBlockLayout layout, FetchQueue 
         for (long at = 0; at < file.Length;)
         {
             Unit unit = Unit.At(file, at);
+            at += unit.Length;
+            if (wanted != null && !wanted(file, unit)) continue;
             if (!await WarmUnitAsync(file, unit, cancellation)) break;
             bytes += unit.Length;
-            at += unit.Length;
         }
         return bytes;
     }

@@ -61,7 +61,7 @@ public sealed class ClusterClient : IPeerOrder, IMembership, IAsyncDisposable
 
     HttpPeer Connect(string name, string address)
     {
-        bool tls = address.StartsWith("https://", StringComparison.Ordinal);
+        bool tls = !address.StartsWith('/');
         // The collection grows when a worker tells the authority; a handshake reads it then.
         WorkerHttp http = tls ? WorkerHttp.OverTls(address, _authority, own: null, _options.Timing, asker: null) : WorkerHttp.OverSocket(address, _options.Timing, asker: null);
         return new HttpPeer(name, http, _options.Timing, () => _token);
@@ -76,7 +76,7 @@ public sealed class ClusterClient : IPeerOrder, IMembership, IAsyncDisposable
     public DatasetReader OpenReader(BlockStore store, Manifest manifest, DatasetOptions options)
     {
         PeerOrigin origin = new(manifest.Id, manifest.Layout.SliceSize, this, lastResort: null, _options.Timing, _budget);
-        return new DatasetReader(store, new ManifestLayout(manifest), origin, options, FetchLane.Copies, copies: null);
+        return new DatasetReader(store, new ManifestLayout(manifest), origin, options with { Snapshot = manifest.Id }, FetchLane.Copies, copies: null);
     }
 
     int IPeerOrder.GetPeers(in BlockId block, Span<PeerHealth?> peers)

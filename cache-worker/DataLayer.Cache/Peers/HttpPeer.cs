@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 using DataLayer.Formats;
 
 namespace DataLayer.Cache;
@@ -20,7 +19,7 @@ internal sealed class HttpPeer(string name, WorkerHttp http, PeerTiming timing, 
             string path = $"/v1/snapshots/{snapshot}/blocks/{units.File.BlockFile}?unit={units.First}&count={units.Count}{(cachedOnly ? "&cached=1" : "")}";
             using HttpResponseMessage response = await SendAsync(path, watchdog);
             await using Stream body = await response.Content.ReadAsStreamAsync(watchdog.Token);
-            await ReadFramesAsync(body, units, destination, watchdog);
+            await FrameReader.ReadAsync(name, body, units, destination, watchdog.Restart, watchdog.Token);
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
@@ -51,50 +50,6 @@ internal sealed class HttpPeer(string name, WorkerHttp http, PeerTiming timing, 
                 _ => PeerFault.Unreachable,
             };
             throw new PeerException(fault, $"worker {name} answered {(int)response.StatusCode}: {said}");
-        }
-    }
-
-    async ValueTask ReadFramesAsync(Stream body, UnitRange units, Memory<byte> destination, Watchdog watchdog)
-    {
-        byte[] head = new byte[FrameHeader.Size];
-        int at = 0;
-        for (int i = 0; i < units.Count;)
-        {
-            await FillAsync(body, head, watchdog);
-            FrameHeader frame = FrameHeader.Read(head);
-            switch (frame.Kind)
-            {
-                case FrameKind.Unit:
-                    Unit unit = units[i++];
-                    if (frame.Unit != unit.Index || frame.Length != unit.Length) throw Nonsense($"unit {frame.Unit} of {frame.Length} bytes instead of {unit.Index} of {unit.Length}");
-                    Memory<byte> part = destination.Slice(at, unit.Length);
-                    await FillAsync(body, part, watchdog);
-                    if (Crc32C.Compute(part.Span) != frame.Crc) throw new PeerException(PeerFault.Corrupt, $"worker {name} sent damaged bytes of block {units.File.BlockFile} unit {unit.Index}");
-                    at += unit.Length;
-                    break;
-                case FrameKind.Wait when frame.Length == 0:
-                    break;
-                case FrameKind.Fault when frame.Length is >= 0 and <= FrameHeader.MaxText:
-                    byte[] text = new byte[frame.Length];
-                    await FillAsync(body, text, watchdog);
-                    if (Crc32C.Compute(text) != frame.Crc || frame.Unit > (uint)SourceFault.Misconfigured) throw Nonsense("a fault that cannot be read");
-                    throw new SourceException((SourceFault)frame.Unit, $"worker {name}: {Encoding.UTF8.GetString(text)}");
-                default:
-                    throw Nonsense($"a frame of kind {(uint)frame.Kind}");
-            }
-        }
-    }
-
-    PeerException Nonsense(string what) => new(PeerFault.Corrupt, $"worker {name} sent {what}");
-
-    static async ValueTask FillAsync(Stream body, Memory<byte> destination, Watchdog watchdog)
-    {
-        while (destination.Length > 0)
-        {
-            int got = await body.ReadAsync(destination, watchdog.Token);
-            if (got == 0) throw new EndOfStreamException("the answer ended early");
-            watchdog.Restart();
-            destination = destination[got..];
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class PeerTable(IMembership membership, string? self, Func<Worke
     {
         Span<int> ranked = stackalloc int[1];
         PlacementMap map = membership.Current;
-        return map.GetHomes(block, ranked) == 0 || map.Workers[ranked[0]].Name == self;
+        return map.Rank(block, ranked) == 0 || map.Workers[ranked[0]].Name == self;
     }
 
     /// <summary>The workers before this one in the block's order: who comes after would only ask this one back.</summary>

@@ -48,10 +48,10 @@ internal sealed class WorkerHttp : IDisposable
         },
     }, asker);
 
-    /// <param name="address">https://host:port.</param>
+    /// <param name="address">https://host:port, or host:port.</param>
     /// <param name="authority">Who signs workers' certificates.</param>
     /// <param name="own">This worker's certificate; null in a mount.</param>
-    public static WorkerHttp OverTls(string address, X509Certificate2Collection authority, X509Certificate2? own, PeerTiming timing, string? asker) => new(new Uri(address), new SocketsHttpHandler
+    public static WorkerHttp OverTls(string address, X509Certificate2Collection authority, X509Certificate2? own, PeerTiming timing, string? asker) => new(new Uri(address.Contains("://", StringComparison.Ordinal) ? address : "https://" + address), new SocketsHttpHandler
     {
         ConnectTimeout = timing.Connect,
         SslOptions = new SslClientAuthenticationOptions

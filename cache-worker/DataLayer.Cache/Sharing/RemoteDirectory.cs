@@ -14,6 +14,7 @@ internal sealed class RemoteDirectory : IBlockDirectory
     // Bytes written are told in steps: they only sharpen the owner's view of the disk's free space.
     const long WroteStep = 4 << 20;
 
+    readonly StorePaths _paths;
     readonly StoreConnection _connection;
     readonly record struct Question(TaskCompletionSource<OpenedMessage> Answer, bool IsOpen);
 
@@ -25,8 +26,9 @@ internal sealed class RemoteDirectory : IBlockDirectory
     StoreSpace _space;
     readonly Lock _gate = new();
 
-    RemoteDirectory(StoreConnection connection)
+    RemoteDirectory(StorePaths paths, StoreConnection connection)
     {
+        _paths = paths;
         _connection = connection;
         _receiving = Task.Run(ReceiveAsync);
     }
@@ -52,7 +54,7 @@ internal sealed class RemoteDirectory : IBlockDirectory
             return null;
         }
         StoreConnection? connection = await StoreConnection.StartAsync(socket, cancellation);
-        return connection == null ? null : new RemoteDirectory(connection);
+        return connection == null ? null : new RemoteDirectory(paths, connection);
     }
 
     async Task ReceiveAsync()
@@ -165,6 +167,8 @@ internal sealed class RemoteDirectory : IBlockDirectory
     {
         if (question.IsOpen && unused.Grant is { } grant) Close(grant, default);
     }
+
+    public int OpenFiles(BlockGrant grant, BlockFileId id, out BlockDescriptors files) => BlockDescriptors.Open(_paths, grant, id, readOnly: false, out files);
 
     public void Close(BlockGrant grant, BlockFileId id)
     {

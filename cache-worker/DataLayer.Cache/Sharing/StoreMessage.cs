@@ -22,11 +22,13 @@ internal enum MessageKind : byte
     Contained = 9,
     AskSpace = 10,
     AdmitStep = 11,
+    Borrow = 12,
 
     Opened = 65,
     Evicted = 66,
     Contains = 67,
     Space = 68,
+    Lent = 69,
 }
 
 /// <summary>Both ways, first.</summary>

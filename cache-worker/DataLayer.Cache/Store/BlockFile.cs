@@ -90,31 +90,19 @@ internal sealed unsafe class BlockFile
     public bool IsBroken => _broken;
 
     /// <summary>Opens the two files of a block. Null and an errno when they are not there or not what the spec says (EINVAL).</summary>
-    public static BlockFile? Open(StorePaths paths, in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, PageCacheAhead? pageCache, out int errno)
+    public static BlockFile? Open(in BlockSpec spec, IBlockDirectory directory, BlockGrant grant, PageCacheAhead? pageCache, out int errno)
     {
-        int data = -1, sums = -1;
-        errno = 0;
+        errno = directory.OpenFiles(grant, spec.Id, out BlockDescriptors files);
+        if (errno != 0) return null;
+        int data = files.Data, sums = files.Sums;
         try
         {
-            int access = Libc.O_RDWR;
-            if ((sums = Libc.Open(paths.Sums(spec.Id, grant.Tag), access | Libc.O_CLOEXEC)) < 0 && Libc.LastError == Libc.EROFS)
-            {
-                // A disk that went read-only still has what it has.
-                access = Libc.O_RDONLY;
-                sums = Libc.Open(paths.Sums(spec.Id, grant.Tag), access | Libc.O_CLOEXEC);
-            }
-            if (sums < 0 || (data = Libc.Open(paths.Data(spec.Id), access | Libc.O_CLOEXEC)) < 0)
-            {
-                errno = Libc.LastError;
-                return null;
-            }
-
             // The whole sidecar is read once before it is mapped: a disk that cannot read it says so here, not by SIGBUS.
             if (!ReadThrough(sums, spec)) { errno = Libc.EINVAL; return null; }
             nuint length = (nuint)Sidecar.FileLength(spec.Units);
             void* map = Libc.MMap(null, length, Libc.PROT_READ, Libc.MAP_SHARED, sums, 0);
             if ((nint)map == -1) { errno = Libc.LastError; return null; }
-            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length) { IsReadOnly = access == Libc.O_RDONLY, PageCache = pageCache };
+            BlockFile file = new(spec, directory, grant, data, sums, (byte*)map, length) { IsReadOnly = files.IsReadOnly, PageCache = pageCache };
             data = sums = -1;
             return file;
         }

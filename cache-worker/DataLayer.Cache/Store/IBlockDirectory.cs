@@ -36,7 +36,33 @@ internal sealed class Registration(int number, string dataset, double weight, Fu
         return IdleAfter is not { } idle || now - _lastUse < idle;
     }
 
+    /// <summary>What a mount names when it borrows from its worker; null where the store is its own.</summary>
+    public SnapshotId? Snapshot { get; init; }
+
     public ValueTask<bool[]> Contains(IReadOnlyList<BlockFileId> ids, CancellationToken cancellation) => contains(ids, cancellation);
+}
+
+/// <summary>The open files of a block; whoever has this closes them.</summary>
+internal readonly record struct BlockDescriptors(int Data, int Sums, bool IsReadOnly)
+{
+    /// <param name="readOnly">Asks for no more than reading.</param>
+    public static int Open(StorePaths paths, BlockGrant grant, BlockFileId id, bool readOnly, out BlockDescriptors files)
+    {
+        files = new BlockDescriptors(-1, -1, readOnly);
+        int access = readOnly ? Libc.O_RDONLY : Libc.O_RDWR;
+        int sums = Libc.Open(paths.Sums(id, grant.Tag), access | Libc.O_CLOEXEC);
+        // A disk that went read-only still has what it has.
+        if (sums < 0) return Libc.LastError == Libc.EROFS && !readOnly ? Open(paths, grant, id, readOnly: true, out files) : Libc.LastError;
+        int data = Libc.Open(paths.Data(id), access | Libc.O_CLOEXEC);
+        if (data < 0)
+        {
+            int errno = Libc.LastError;
+            Libc.Close(sums);
+            return errno;
+        }
+        files = new BlockDescriptors(data, sums, readOnly);
+        return 0;
+    }
 }
 
 /// <summary>Used and capacity in bytes; the other two count.</summary>
@@ -59,6 +85,9 @@ internal interface IBlockDirectory : IAsyncDisposable
 
     /// <summary>Makes room for one step (<see cref="BlockSpec.StepLength"/>) of a large file that is open; true if it has room already.</summary>
     ValueTask<bool> AdmitStepAsync(Registration registration, BlockGrant grant, int step, CancellationToken cancellation);
+
+    /// <summary>Opens the two files of a granted block. Returns 0, or an errno.</summary>
+    int OpenFiles(BlockGrant grant, BlockFileId id, out BlockDescriptors files);
 
     void Close(BlockGrant grant, BlockFileId id);
 

@@ -344,6 +344,8 @@ internal sealed class OwnedDirectory : IBlockDirectory
         return id;
     }
 
+    public int OpenFiles(BlockGrant grant, BlockFileId id, out BlockDescriptors files) => BlockDescriptors.Open(_paths, grant, id, readOnly: false, out files);
+
     public void Close(BlockGrant grant, BlockFileId id)
     {
         lock (_gate)

@@ -68,6 +68,15 @@ sealed class ServedSnapshot(string dataset, Manifest manifest, DatasetReader hom
         return true;
     }
 
+    /// <summary>What the store knows a block file by; null when this snapshot does not have it.</summary>
+    public BlockSpec? SpecOf(BlockFileId block)
+    {
+        if (manifest.TryFindPack(block, out int pack)) return _layout.GetPack(pack);
+        return manifest.TryFindLargeFile(block, out EntryIndex entry) ? BlockSpec.Large(manifest.Locate(entry)) : null;
+    }
+
+    readonly ManifestLayout _layout = new(manifest);
+
     // Recomputing a pack's id costs 1.4 µs per file, and its files are asked for one after another.
     readonly (int Pack, FileLocation[] Files)[] _packs = new (int, FileLocation[])[16];
     readonly Lock _gate = new();

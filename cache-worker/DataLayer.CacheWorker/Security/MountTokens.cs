@@ -25,8 +25,10 @@ sealed partial class TokenJson : JsonSerializerContext;
 /// a worker's key (ECDSA, SHA-256) and carrying that worker's certificate, so that every worker can check it with what it
 /// has for TLS anyway: no further secret is spread over the nodes. Safe for concurrent use.
 /// </summary>
-sealed class MountTokens(TlsFiles tls)
+sealed class MountTokens(TlsFiles tls, TimeProvider? clock = null)
 {
+    readonly TimeProvider _clock = clock ?? TimeProvider.System;
+
     const string Prefix = "dl1";
     const int MaxLength = 8 << 10;
 
@@ -43,7 +45,7 @@ sealed class MountTokens(TlsFiles tls)
     public string Mint(string dataset, string node, TimeSpan life)
     {
         if (life <= TimeSpan.Zero || life > MaxLife) throw new UserException($"a token lives at most {MaxLife.TotalHours:0} hours.");
-        TokenClaims claims = new(dataset, node, DateTimeOffset.UtcNow.Add(life).ToUnixTimeSeconds());
+        TokenClaims claims = new(dataset, node, _clock.GetUtcNow().Add(life).ToUnixTimeSeconds());
         string body = $"{Prefix}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, TokenJson.Default.TokenClaims))}.{Base64Url.EncodeToString(tls.Own.RawData)}";
         using ECDsa key = tls.Own.GetECDsaPrivateKey()!;
         return $"{body}.{Base64Url.EncodeToString(key.SignData(Encoding.ASCII.GetBytes(body), HashAlgorithmName.SHA256))}";
@@ -60,7 +62,7 @@ sealed class MountTokens(TlsFiles tls)
             if (_known.Count >= MaxKnown) _known.Clear();
             _known[token] = claims;
         }
-        if (DateTimeOffset.UtcNow < DateTimeOffset.FromUnixTimeSeconds(claims.Expires) + Skew) return true;
+        if (_clock.GetUtcNow() < DateTimeOffset.FromUnixTimeSeconds(claims.Expires) + Skew) return true;
         why = "the token has expired; 'dl-worker token' mints another";
         _known.TryRemove(token, out _);
         return false;

@@ -45,6 +45,14 @@ sealed class Authentication(WorkerOptions options, MountTokens? tokens)
 
     public bool MayConnect(uint user) => IsOwn(user) || options.AllowedUsers.Contains(user);
 
+    /// <summary>Who connects to the unix socket with this token (empty for none); null refuses.</summary>
+    public Caller? Identify(uint user, string token)
+    {
+        if (!MayConnect(user)) return null;
+        if (token.Length == 0) return IsOwn(user) ? new Caller(CallerKind.Local, null, null) : null;
+        return tokens != null && tokens.TryCheck(token, out TokenClaims? claims, out _) && claims.Node == options.Node ? new Caller(CallerKind.Mount, claims.Dataset, claims.Node) : null;
+    }
+
     /// <summary>Null when it cannot be told; <paramref name="why"/> is what the asker is told.</summary>
     public Caller? Identify(HttpContext context, out string why)
     {

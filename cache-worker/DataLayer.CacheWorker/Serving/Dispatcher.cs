@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using DataLayer.Cache;
 using DataLayer.CacheWorker.Datasets;
+using DataLayer.CacheWorker.Warming;
 using DataLayer.Formats;
 using Microsoft.AspNetCore.Http;
 
@@ -84,6 +85,8 @@ sealed class Dispatcher(WorkerState worker, Authentication authentication)
         {
             case ["v1", "datasets", var name, "token"] when post:
                 return TokenAsync(context, caller, name);
+            case ["v1", "datasets", var name, "warm"] when post:
+                return WarmAsync(context, name);
             case ["v1", "status"] when get:
                 return JsonAsync(context, worker.Status(), WorkerJson.Default.StatusMessage);
             case ["metrics"] when get:
@@ -167,6 +170,54 @@ sealed class Dispatcher(WorkerState worker, Authentication authentication)
         finally
         {
             served.Release();
+        }
+    }
+
+    async Task WarmAsync(HttpContext context, string name)
+    {
+        if (worker.Find(name) is not { } dataset)
+        {
+            await FailAsync(context, 404, $"dataset {name} is not registered here");
+            return;
+        }
+        CancellationToken cancellation = context.RequestAborted;
+        WarmProgress last = new(0, 0);
+        bool share = Number(context, "share", 0) != 0;
+        ShareRequest? one = share ? await JsonSerializer.DeserializeAsync(context.Request.Body, WarmJson.Default.ShareRequest, cancellation) : null;
+        WarmRequest? all = share ? null : await JsonSerializer.DeserializeAsync(context.Request.Body, WarmJson.Default.WarmRequest, cancellation);
+        SnapshotId? id = one != null ? (Digest.TryParse(one.Snapshot, out Digest digest) ? new SnapshotId(digest) : null) : dataset.Current;
+        if (id == null || await dataset.AcquireAsync(id.Value, asker: null, cancellation) is not { } served)
+        {
+            await FailAsync(context, 409, $"dataset {name} has no such snapshot here yet{(dataset.Failure is { } why ? ": " + why : "")}");
+            return;
+        }
+        try
+        {
+            context.Response.ContentType = "application/x-ndjson";
+            try
+            {
+                if (one != null)
+                {
+                    await new WarmShare(served, worker.Peers.Map, worker.Node.Name, one).RunAsync(TellAsync, cancellation);
+                    await TellAsync(last with { Done = true });
+                }
+                else await new WarmSpread(worker.Peers, worker.Node.Name, served, all ?? new WarmRequest([], 0)).RunAsync(TellAsync, cancellation);
+            }
+            catch (Exception fault) when (fault is UserException or SourceException)
+            {
+                await TellAsync(new WarmProgress(0, 0, Error: fault.Message));
+            }
+        }
+        finally
+        {
+            served.Release();
+        }
+
+        async ValueTask TellAsync(WarmProgress progress)
+        {
+            last = progress;
+            await context.Response.WriteAsync(JsonSerializer.Serialize(progress, WarmJson.Default.WarmProgress) + "\n", cancellation);
+            await context.Response.Body.FlushAsync(cancellation);
         }
     }
 

@@ -74,10 +74,12 @@ sealed class WorkerServer : IAsyncDisposable
             await application.DisposeAsync();
             throw new UserException($"cannot listen at {options.Listen} {options.Socket}: {fault.Message}", fault);
         }
-        // Others may connect: who they are is asked of the kernel.
-        if (options.Socket is { } made) File.SetUnixFileMode(made, (UnixFileMode)(options.AllowedUsers.Count > 0 ? 0b110_110_110 : 0b110_000_000));
+        if (options.Socket is { } made) File.SetUnixFileMode(made, SocketMode(options));
         return new WorkerServer(application, options.Socket);
     }
+
+    /// <summary>Where others may connect, the kernel says who they are.</summary>
+    public static UnixFileMode SocketMode(WorkerOptions options) => (UnixFileMode)(options.AllowedUsers.Count > 0 ? 0b110_110_110 : 0b110_000_000);
 
     static void UseTls(ListenOptions listen, TlsFiles tls)
     {

@@ -21,19 +21,26 @@ public sealed class FaultyS3Server : IS3Server
     readonly ConcurrentDictionary<(S3CallKind, string), int> _numbers = new();
     readonly int[] _counts = new int[Enum.GetValues<S3CallKind>().Length];
     readonly Task _accepting;
+    readonly IPAddress _address;
     int _received;
     int _refused;
 
-    public FaultyS3Server()
+    public FaultyS3Server() : this(IPAddress.Loopback)
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+    }
+
+    /// <param name="address">Where it listens, on a port of its own.</param>
+    public FaultyS3Server(IPAddress address)
+    {
+        _address = address;
+        _listener.Bind(new IPEndPoint(address, 0));
         _listener.Listen(1024);
         Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
         _accepting = Task.Run(AcceptAsync);
     }
 
     public int Port { get; }
-    public string Endpoint => $"{(Certificate is null ? "http" : "https")}://127.0.0.1:{Port}";
+    public string Endpoint => $"{(Certificate is null ? "http" : "https")}://{_address}:{Port}";
 
     /// <summary>Speak TLS with this certificate.</summary>
     public X509Certificate2? Certificate { get; init; }
