@@ -10,8 +10,9 @@ fail() {
 }
 
 # nfs-ganesha and libnfs13: a user-space NFS server and the library our NFS source speaks through.
+# redis-server: what the cluster shares lies in Redis; the tests run their own servers, on ports of their own.
 # swift-*, memcached and keystonemiddleware: OpenStack Swift with s3api, the S3 server apt offers that checks signatures.
-packages=(fuse3 rsync attr fio nfs-ganesha nfs-ganesha-vfs libnfs13 rpcbind
+packages=(fuse3 rsync attr fio nfs-ganesha nfs-ganesha-vfs libnfs13 rpcbind redis-server
   swift-proxy swift-account swift-container swift-object memcached python3-keystonemiddleware)
 
 missing=()

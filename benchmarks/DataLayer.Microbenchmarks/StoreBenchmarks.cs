@@ -74,7 +74,8 @@ public class StoreBenchmarks
         public FileLocation[] GetPackFiles(int pack) => [.. Enumerable.Range(0, Files).Select(i => Locate(new EntryIndex(i)))];
         public BlockSpec GetPack(int pack) => new(PackId, true, (long)Files * size, Files);
         public (int Source, SourceFile File) GetSourceFile(EntryIndex file) => (0, new SourceFile([], Locate(file).Length, []));
-        public bool Contains(BlockFileId id) => id == PackId || id == LargeId;
+        public BlockFileId GetPackId(int pack) => PackId;
+        public bool Contains(BlockFileId block) => block == PackId || block == LargeId;
     }
 
     sealed class Source : ISource

@@ -26,6 +26,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
     readonly BlockSync _sync;
     readonly BlockWriter _writer;
     readonly IStoreAttachment _attachment;
+    readonly ConcurrentDictionary<string, DatasetPolicy> _policies = new();
     long _badChecksums, _synced;
     long _suspendedUntil = long.MinValue;
     int _warnedOfDisk, _closed;
@@ -39,6 +40,7 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         Table = new FetchTable(keepLimit: options.FetchMemory / 3 * 2);
         _sync = new BlockSync(paths, errno => DiskFailed(Libc.Describe(errno)));
         _sync.Synced += _ => Interlocked.Increment(ref _synced);
+        foreach ((string dataset, DatasetPolicy policy) in options.Policies) _policies[dataset] = policy;
         _writer = new BlockWriter(Table, _sync, this);
         _attachment = attach(this);
         PageCache = new PageCacheAhead(() => Space.Used);
@@ -90,7 +92,32 @@ public sealed class BlockStore : IBlockSink, IAttachedStore, IAsyncDisposable
         }
     }
 
-    void IAttachedStore.Attached(IBlockDirectory directory) => _open.RetireOthers(directory);
+    IReadOnlyDictionary<string, DatasetPolicy> IAttachedStore.Policies => _policies;
+
+    IBlockObserver IAttachedStore.Observer => Locations;
+
+    /// <summary>How much of each snapshot is in this store; empty while another process owns it.</summary>
+    public LocationIndex Locations { get; } = new();
+
+    /// <summary>Changes what a dataset may take of the store. What it has beyond a lower quota is evicted before this returns.</summary>
+    /// <returns>Why it cannot be (then nothing changes); null when it is in force.</returns>
+    public string? SetPolicy(string dataset, DatasetPolicy policy)
+    {
+        // Another process may own the store, and this one may come to: then it counts.
+        long pinned = _policies.Where(p => p.Key != dataset).Sum(p => p.Value.PinnedBytes);
+        string? refusal = _attachment.Directory is OwnedDirectory owned ? owned.SetPolicy(dataset, policy) : policy.Refusal(dataset, _options.Capacity, pinned);
+        if (refusal == null) _policies[dataset] = policy;
+        return refusal;
+    }
+
+    /// <summary>Notices which datasets were read since the last call; for registrations that go idle (<see cref="DatasetOptions.IdleAfter"/>), every few seconds.</summary>
+    public void NoteReads() => (_attachment.Directory as OwnedDirectory)?.NoteReads();
+
+    void IAttachedStore.Attached(IBlockDirectory directory)
+    {
+        if (directory is not OwnedDirectory) ((IBlockObserver)Locations).Cleared();
+        _open.RetireOthers(directory);
+    }
 
     void IAttachedStore.Evicted(IBlockDirectory directory, BlockGrant grant, BlockFileId id)
     {

@@ -18,6 +18,9 @@ public sealed record BlockStoreOptions
     /// </summary>
     public long FetchMemory { get; init; } = 48 << 20;
 
+    /// <summary>Quota, priority and pins by dataset name, in force before anything is evicted. Only the store's owner keeps them.</summary>
+    public IReadOnlyDictionary<string, DatasetPolicy> Policies { get; init; } = new Dictionary<string, DatasetPolicy>();
+
     /// <summary>One line each, for conditions an operator should know of.</summary>
     public Action<string> Warn { get; init; } = static _ => { };
 

@@ -9,6 +9,11 @@ public sealed record DatasetOptions
     public required string Name { get; init; }
     /// <summary>Share of the cache among the active datasets.</summary>
     public double Weight { get; init; } = 1;
+    /// <summary>
+    /// Counts as idle, and gives way first, when nothing was read through its reader for this long. Null: in use as long as the reader
+    /// is open, as behind a mount, whose warm reads the kernel answers.
+    /// </summary>
+    public TimeSpan? IdleAfter { get; init; }
     /// <summary>A read that cannot be answered within this time fails.</summary>
     public TimeSpan ReadDeadline { get; init; } = TimeSpan.FromSeconds(60);
 

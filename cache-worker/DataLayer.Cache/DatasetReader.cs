@@ -36,7 +36,12 @@ public sealed class DatasetReader : IAsyncDisposable
         _options = options;
         _copies = copies;
         _queue = new FetchQueue(store.Table, store.Buffers, store.Writer, layout, origin, lane, _statistics, options.ReadDeadline);
-        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray()))) { Snapshot = options.Snapshot };
+        _registration = new Registration(Interlocked.Increment(ref _numbers), options.Name, options.Weight, (ids, _) => new(Task.Run(() => ids.Select(layout.Contains).ToArray())))
+        {
+            Snapshot = options.Snapshot,
+            IdleAfter = options.IdleAfter,
+            Reads = () => _statistics.Read() is var counters ? counters.Hits + counters.Misses : 0,
+        };
         _ahead = new ReadAhead(store, _queue, _registration);
         _packsAhead = new PackAhead(store, layout, _queue, _registration);
         store.Register(_registration);

@@ -60,7 +60,8 @@ internal sealed class FakeSnapshot : IBlockLayout
     public FileLocation Locate(EntryIndex file) => _files[file.Value];
     public FileLocation[] GetPackFiles(int pack) => [.. _packs[pack].Files.Select(i => _files[i])];
     public BlockSpec GetPack(int pack) => _packs[pack].Spec;
-    public bool Contains(BlockFileId id) => _blocks.Contains(id);
+    public BlockFileId GetPackId(int pack) => _packs[pack].Spec.Id;
+    public bool Contains(BlockFileId block) => _blocks.Contains(block);
 
     public (int Source, SourceFile File) GetSourceFile(EntryIndex file)
     {

@@ -3,7 +3,7 @@ using DataLayer.Formats;
 namespace DataLayer.Cache;
 
 /// <summary>What the cache needs to know of a snapshot; safe for concurrent use.</summary>
-internal interface IBlockLayout
+internal interface IBlockLayout : ISnapshotBlocks
 {
     FileLocation Locate(EntryIndex file);
 
@@ -12,12 +12,8 @@ internal interface IBlockLayout
 
     BlockSpec GetPack(int pack);
 
-    int PackCount { get; }
-
     /// <summary>Ordinal of the source the file comes from, and what that source needs to read it.</summary>
     (int Source, SourceFile File) GetSourceFile(EntryIndex file);
-
-    bool Contains(BlockFileId id);
 }
 
 internal sealed class ManifestLayout(Manifest manifest) : IBlockLayout
@@ -25,6 +21,7 @@ internal sealed class ManifestLayout(Manifest manifest) : IBlockLayout
     public FileLocation Locate(EntryIndex file) => manifest.Locate(file);
     public FileLocation[] GetPackFiles(int pack) => manifest.GetPackFiles(pack);
     public int PackCount => manifest.PackCount;
+    public BlockFileId GetPackId(int pack) => manifest.GetPack(pack).Id;
 
     public BlockSpec GetPack(int pack)
     {
@@ -33,5 +30,5 @@ internal sealed class ManifestLayout(Manifest manifest) : IBlockLayout
     }
 
     public (int Source, SourceFile File) GetSourceFile(EntryIndex file) => (manifest.Get(file).Source, manifest.GetSourceFile(file));
-    public bool Contains(BlockFileId id) => manifest.ContainsBlockFile(id);
+    public bool Contains(BlockFileId block) => manifest.ContainsBlockFile(block);
 }

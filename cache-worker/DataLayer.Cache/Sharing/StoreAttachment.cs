@@ -10,6 +10,8 @@ internal interface IAttachedStore
     void Attached(IBlockDirectory directory);
     void Evicted(IBlockDirectory directory, BlockGrant grant, BlockFileId id);
     void DiskFailed(string reason);
+    IReadOnlyDictionary<string, DatasetPolicy> Policies { get; }
+    IBlockObserver Observer { get; }
 }
 
 /// <summary>How a store comes by its directory. Safe for concurrent use.</summary>
@@ -126,7 +128,7 @@ internal sealed class StoreAttachment(StorePaths paths, BlockStoreOptions option
     {
         int errno = StoreFolder.Prepare(paths);
         if (errno != 0) throw new DiskException(errno, Libc.Describe(errno));
-        OwnedDirectory? owned = OwnedDirectory.TryOpen(paths, options.Capacity, options.ReserveOn(new DriveInfo(paths.Root)), options.Warn);
+        OwnedDirectory? owned = OwnedDirectory.TryOpen(paths, options.Capacity, options.ReserveOn(new DriveInfo(paths.Root)), options.Warn, store.Policies, store.Observer);
         if (owned != null)
         {
             owned.Evicted += (grant, id) => store.Evicted(owned, grant, id);

@@ -14,6 +14,9 @@ internal sealed class AdmittedSteps(in BlockSpec spec)
     /// <summary>Bytes of disk of what was admitted.</summary>
     public long Bytes => Spec.AdmittedBytes + Enumerable.Range(0, Spec.Steps).Where(Has).Sum(Spec.StepBytes);
 
+    /// <summary>Bytes of the file in what was admitted.</summary>
+    public long ContentBytes => Enumerable.Range(0, Spec.Steps).Where(Has).Sum(Spec.StepLengthOf);
+
     /// <summary>What a sidecar says was admitted: every step with a present unit. Null unless it is one of a large file.</summary>
     public static AdmittedSteps? Read(string sidecar)
     {

@@ -33,7 +33,10 @@ internal readonly record struct BlockSpec(BlockFileId Id, bool IsPack, long Leng
     public long AdmittedBytes => (IsPack ? Round(Length) : 0) + Round(Sidecar.FileLength(Units)) + Block * (1 + Units / 340);
 
     /// <summary>Bytes of disk to count for one more step of a large file.</summary>
-    public long StepBytes(int step) => Round(Math.Min(StepLength, Length - (long)step * StepLength));
+    public long StepBytes(int step) => Round(StepLengthOf(step));
+
+    /// <summary>Bytes of the file in a step.</summary>
+    public long StepLengthOf(int step) => Math.Min(StepLength, Length - (long)step * StepLength);
 
     const long Block = 4096;
     static long Round(long bytes) => (bytes + Block - 1) / Block * Block;

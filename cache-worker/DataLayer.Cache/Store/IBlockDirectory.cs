@@ -15,8 +15,30 @@ internal sealed class Registration(int number, string dataset, double weight, Fu
     public double Weight => weight;
     public DatasetTag Tag { get; } = DatasetTag.Of(dataset);
 
+    /// <summary>Counts as idle when it read nothing for this long; null: in use as long as it is registered, as a mount whose reads the kernel answers.</summary>
+    public TimeSpan? IdleAfter { get; init; }
+
+    /// <summary>Count of reads so far; looked at now and then.</summary>
+    public Func<long>? Reads { get; init; }
+
+    long _readBefore = -1;
+    DateTime _lastUse;
+
+    internal void Use(DateTime now) => _lastUse = now;
+
+    /// <summary>Under the ledger's lock, as <see cref="Use"/>.</summary>
+    /// <param name="lastUse">The latest time at which a read was noticed.</param>
+    internal bool IsInUse(DateTime now, out DateTime lastUse)
+    {
+        long read = Reads?.Invoke() ?? 0;
+        if (read != _readBefore) (_readBefore, _lastUse) = (read, now);
+        lastUse = _lastUse;
+        return IdleAfter is not { } idle || now - _lastUse < idle;
+    }
+
     /// <summary>What a mount names when it borrows from its worker; null where the store is its own.</summary>
     public SnapshotId? Snapshot { get; init; }
+
     public ValueTask<bool[]> Contains(IReadOnlyList<BlockFileId> ids, CancellationToken cancellation) => contains(ids, cancellation);
 }
 

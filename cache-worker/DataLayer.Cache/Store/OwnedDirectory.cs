@@ -21,6 +21,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
     readonly SpaceLedger _ledger;
     readonly long _reserve;
     readonly Action<string> _warn;
+    readonly IBlockObserver? _observer;
     readonly Dictionary<ulong, AdmittedSteps> _steps = [];
     readonly SemaphoreSlim _evicting = new(1);
     readonly Lock _gate = new();
@@ -31,12 +32,13 @@ internal sealed class OwnedDirectory : IBlockDirectory
     TaskCompletionSource _freed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     int _closed;
 
-    OwnedDirectory(StorePaths paths, int lockFile, long capacity, long reserve, Action<string> warn)
+    OwnedDirectory(StorePaths paths, int lockFile, long capacity, long reserve, Action<string> warn, IBlockObserver? observer)
     {
         _paths = paths;
         _lock = lockFile;
         _reserve = reserve;
         _warn = warn;
+        _observer = observer;
         _ledger = new SpaceLedger(capacity, new Random());
     }
 
@@ -46,7 +48,10 @@ internal sealed class OwnedDirectory : IBlockDirectory
     /// <summary>Becomes the owner and reads the directory; null when another process is.</summary>
     /// <exception cref="IOException">The directory cannot be written.</exception>
     /// <exception cref="StoreException">It is of another format.</exception>
-    public static OwnedDirectory? TryOpen(StorePaths paths, long capacity, long reserve, Action<string> warn)
+    /// <param name="policies">By dataset; one that cannot be kept is told and left out.</param>
+    /// <param name="observer">Told of every block file that is found, admitted, grown and removed, in this order, under the lock.</param>
+    public static OwnedDirectory? TryOpen(StorePaths paths, long capacity, long reserve, Action<string> warn,
+        IReadOnlyDictionary<string, DatasetPolicy>? policies = null, IBlockObserver? observer = null)
     {
         int file = Libc.Open(paths.Lock, Libc.O_RDWR | Libc.O_CREAT | Libc.O_CLOEXEC, 0x180);
         if (file < 0) throw new IOException($"{paths.Lock}: {Libc.Describe(Libc.LastError)}");
@@ -58,8 +63,9 @@ internal sealed class OwnedDirectory : IBlockDirectory
         try
         {
             StoreFolder.Create(paths);
-            OwnedDirectory directory = new(paths, file, capacity, reserve, warn);
-            directory.Scan();
+            OwnedDirectory directory = new(paths, file, capacity, reserve, warn, observer);
+            observer?.Cleared();
+            directory.Scan(policies ?? new Dictionary<string, DatasetPolicy>());
             return directory;
         }
         catch
@@ -69,15 +75,42 @@ internal sealed class OwnedDirectory : IBlockDirectory
         }
     }
 
-    void Scan()
+    void Scan(IReadOnlyDictionary<string, DatasetPolicy> policies)
     {
         StoreScan.Run(_paths, found =>
         {
-            if (_ledger.TryAdd(found.Id, found.Tag, found.Bytes, out BlockGrant grant) && found.Steps != null) _steps.Add(grant.Serial, found.Steps);
+            if (!_ledger.TryAdd(found.Id, found.Tag, found.Bytes, out BlockGrant grant)) return;
+            if (found.Steps != null) _steps.Add(grant.Serial, found.Steps);
+            _observer?.Changed(found.Id, found.Steps == null, found.ContentBytes);
         });
         foreach (FileInfo dataset in new DirectoryInfo(_paths.Datasets).EnumerateFiles())
             if (DatasetTag.TryParse(dataset.Name, out DatasetTag tag)) _ledger.SetLastUse(tag, dataset.LastWriteTimeUtc);
+        foreach ((string dataset, DatasetPolicy policy) in policies)
+            if (SetPolicy(dataset, policy) is { } refusal) _warn(refusal);
         while (_ledger.Used > _ledger.Capacity && _ledger.TryPickAny(out BlockGrant victim)) Remove(victim, out _);
+    }
+
+    /// <summary>What a dataset may take from now on. What it has beyond its quota is evicted before this returns.</summary>
+    /// <returns>Why the policy cannot be kept; then the one before stays. Null when it is in force.</returns>
+    public string? SetPolicy(string dataset, DatasetPolicy policy)
+    {
+        DatasetTag tag = DatasetTag.Of(dataset);
+        List<(BlockGrant Grant, BlockFileId Id)> victims = [];
+        lock (_gate)
+        {
+            if (policy.Refusal(dataset, _ledger.Capacity, _ledger.PinnedBeside(tag)) is { } refusal) return refusal;
+            _ledger.SetPolicy(tag, policy);
+            while (_ledger.OverQuota(tag, 0, out long doomed) - doomed > 0 && _ledger.TryPickOwn(tag, out BlockGrant victim)) victims.Add((victim, Remove(victim, out _)));
+            _evictions += victims.Count;
+        }
+        foreach ((BlockGrant victim, BlockFileId id) in victims) Evicted?.Invoke(victim, id);
+        return null;
+    }
+
+    /// <summary>Notices which datasets were read lately; to be called every few seconds where registrations go idle.</summary>
+    public void NoteReads()
+    {
+        lock (_gate) _ledger.LookAtAll();
     }
 
     public StoreSpace Space
@@ -115,7 +148,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
     public ValueTask<BlockGrant?> OpenAsync(Registration registration, BlockSpec spec, bool admit, CancellationToken cancellation)
     {
         long need = spec.AdmittedBytes;
-        return AdmitAsync(registration.Tag, need, admit, create =>
+        return AdmitAsync(registration.Tag, registration.Tag, need, admit, create =>
         {
             if (_ledger.TryFind(spec.Id, out BlockGrant grant)) grant = TakeOver(grant, registration, spec.Id);
             else if (!create) return null;
@@ -124,6 +157,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
                 Create(spec, registration.Tag);
                 _ledger.TryAdd(spec.Id, registration.Tag, need, out grant);
                 if (!spec.IsPack) _steps.Add(grant.Serial, new AdmittedSteps(spec));
+                else _observer?.Changed(spec.Id, true, spec.Length);
             }
             _ledger.AddHolder(grant);
             if (create && spec.IsPack) _ledger.AddUnwritten(grant, spec.Length);
@@ -134,12 +168,14 @@ internal sealed class OwnedDirectory : IBlockDirectory
     public async ValueTask<bool> AdmitStepAsync(Registration registration, BlockGrant grant, int step, CancellationToken cancellation)
     {
         AdmittedSteps? steps;
+        DatasetTag owner;
         lock (_gate)
         {
             if (!_steps.TryGetValue(grant.Serial, out steps) || (uint)step >= (uint)steps.Spec.Steps) return false;
+            owner = _ledger.TagOf(grant);
         }
         long need = steps.Spec.StepBytes(step);
-        return await AdmitAsync(registration.Tag, need, admit: true, create =>
+        return await AdmitAsync(registration.Tag, owner, need, admit: true, create =>
         {
             if (!_steps.ContainsKey(grant.Serial)) return null; // Evicted meanwhile.
             if (steps.Has(step)) return grant;
@@ -147,28 +183,32 @@ internal sealed class OwnedDirectory : IBlockDirectory
             steps.Add(step);
             _ledger.Grow(grant, need);
             _ledger.AddUnwritten(grant, need);
+            _observer?.Changed(steps.Spec.Id, false, steps.Spec.StepLengthOf(step));
             return grant;
         }, cancellation) != null;
     }
 
     /// <summary>Makes room for some bytes and takes them, if that may be.</summary>
+    /// <param name="owner">Whose quota the bytes count against.</param>
     /// <param name="take">Called under the lock: with false for what needs no room, with true when there is room.</param>
-    async ValueTask<BlockGrant?> AdmitAsync(DatasetTag asker, long need, bool admit, Func<bool, BlockGrant?> take, CancellationToken cancellation)
+    async ValueTask<BlockGrant?> AdmitAsync(DatasetTag asker, DatasetTag owner, long need, bool admit, Func<bool, BlockGrant?> take, CancellationToken cancellation)
     {
         lock (_gate)
         {
             if (_closed != 0) return null;
             if (take(false) is { } there) return there;
             if (!admit || need > _ledger.Capacity) return null;
-            if (Shortage(need) <= 0) return take(true);
-            // A full cache of one dataset: the common case, and nothing to wait for.
-            if (!IsStale && _ledger.Doomed == 0 && !_ledger.TryPickVictim(asker, need, out _)) return null;
+            long over = _ledger.OverQuota(owner, need, out long doomed);
+            if (Shortage(need) <= 0 && over <= 0) return take(true);
+            // A full cache of one dataset, or one at its quota: the common cases, and nothing to wait for.
+            if (!IsStale && over > 0 && doomed == 0 && !_ledger.TryPickOwnSuperseded(owner, out _)) return null;
+            if (!IsStale && over <= 0 && _ledger.Doomed == 0 && !_ledger.TryPickVictim(asker, need, out _)) return null;
         }
         // One at a time from here: what one evicts and waits for is not there for the next.
         if (!await _evicting.WaitAsync(EvictionLimit, cancellation)) return null;
         try
         {
-            return await EvictAndTakeAsync(asker, need, take, cancellation);
+            return await EvictAndTakeAsync(asker, owner, need, take, cancellation);
         }
         finally
         {
@@ -176,7 +216,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
         }
     }
 
-    async ValueTask<BlockGrant?> EvictAndTakeAsync(DatasetTag asker, long need, Func<bool, BlockGrant?> take, CancellationToken cancellation)
+    async ValueTask<BlockGrant?> EvictAndTakeAsync(DatasetTag asker, DatasetTag owner, long need, Func<bool, BlockGrant?> take, CancellationToken cancellation)
     {
         bool asked = false, waited = false;
         // Each round makes progress: asks the mounts once, evicts, or waits once for holders to close.
@@ -188,15 +228,15 @@ internal sealed class OwnedDirectory : IBlockDirectory
             {
                 if (_closed != 0) return null;
                 if (take(false) is { } there) return there;
-                long shortage = Shortage(need);
-                if (shortage <= 0) return take(true);
-                shortage -= _ledger.Doomed;
+                long shortage = Shortage(need), over = _ledger.OverQuota(owner, need, out long doomed);
+                if (shortage <= 0 && over <= 0) return take(true);
+                (shortage, over) = (shortage - _ledger.Doomed, over - doomed);
                 if (IsStale && !asked)
                 {
                     asked = true;
                     wait = Task.Run(FindSupersededAsync, CancellationToken.None);
                 }
-                else if (shortage <= 0)
+                else if (shortage <= 0 && over <= 0)
                 {
                     if (waited || Environment.TickCount64 < Volatile.Read(ref _noWaitBefore)) return null;
                     waited = true;
@@ -204,7 +244,13 @@ internal sealed class OwnedDirectory : IBlockDirectory
                 }
                 else
                 {
-                    while (shortage > 0 && _ledger.TryPickVictim(asker, need, out BlockGrant victim))
+                    // Nobody else's block makes room within a quota.
+                    while (over > 0 && _ledger.TryPickOwnSuperseded(owner, out BlockGrant victim))
+                    {
+                        victims.Add((victim, Remove(victim, out long bytes)));
+                        (shortage, over) = (shortage - bytes, over - bytes);
+                    }
+                    while (over <= 0 && shortage > 0 && _ledger.TryPickVictim(asker, need, out BlockGrant victim))
                     {
                         victims.Add((victim, Remove(victim, out long bytes)));
                         shortage -= bytes;
@@ -291,7 +337,7 @@ internal sealed class OwnedDirectory : IBlockDirectory
     BlockFileId Remove(BlockGrant grant, out long bytes)
     {
         if (!_ledger.TryRemove(grant, out BlockFileId id, out bytes)) return default;
-        _steps.Remove(grant.Serial);
+        _observer?.Removed(id, !_steps.Remove(grant.Serial));
         // Sidecar first: a crash in between leaves a data file without sidecar, which the next scan removes.
         Libc.Unlink(_paths.Sums(id, grant.Tag));
         Libc.Unlink(_paths.Data(id));

@@ -6,13 +6,15 @@ namespace DataLayer.Cache;
 /// Who uses how much of the store, and who gives way: bookkeeping only, no file is touched here. Not safe for concurrent
 /// use. Bytes are <see cref="BlockSpec.AdmittedBytes"/>, counted from admission until the file is gone and nobody holds it.
 /// <para>
-/// Space comes from superseded blocks, then from idle datasets (least recently used first), then from active datasets
-/// above their weighted share if the asker is below its own; never from the asker itself. Epochs read everything in
-/// random order, so a block that is in is worth as much as one that is not, and replacing one by the other only costs a
-/// fetch: a dataset that does not fit keeps what it has.
+/// Space comes from superseded blocks, then from idle datasets (lowest priority, least recently used first), then from active
+/// datasets of lower priority, then from active datasets of the same priority above their weighted share if the asker is below
+/// its own; never from a pinned dataset, and never from the asker itself. Epochs read everything in random order, so a block
+/// that is in is worth as much as one that is not, and replacing one by the other only costs a fetch: a dataset that does not
+/// fit keeps what it has. Within a quota likewise: only its own superseded blocks give way.
 /// </para>
 /// </summary>
-internal sealed class SpaceLedger(long capacity, Random random)
+/// <param name="clock">UTC; null for the machine's.</param>
+internal sealed class SpaceLedger(long capacity, Random random, Func<DateTime>? clock = null)
 {
     struct Row
     {
@@ -29,17 +31,8 @@ internal sealed class SpaceLedger(long capacity, Random random)
     {
         public int Holders, Pins;
         public long Unwritten, Bytes;
-    }
-
-    sealed class DatasetSpace(DatasetTag tag)
-    {
-        public readonly DatasetTag Tag = tag;
-        public readonly List<int> Rows = [];
-        public readonly List<Registration> Registrations = [];
-        public long Bytes;
-        public DateTime LastUse;
-        public bool IsActive => Registrations.Count > 0;
-        public double Weight => Registrations.Count == 0 ? 0 : Registrations.Max(r => r.Weight);
+        /// <summary>Whose the block file was when it was evicted.</summary>
+        public int Dataset;
     }
 
     readonly Dictionary<BlockFileId, int> _byId = [];
@@ -51,6 +44,8 @@ internal sealed class SpaceLedger(long capacity, Random random)
     Row[] _rows = [];
     int _rowCount;
     uint _generation;
+
+    DateTime Now => clock == null ? DateTime.UtcNow : clock();
 
     public long Capacity => capacity;
     public long Used { get; private set; }
@@ -67,19 +62,41 @@ internal sealed class SpaceLedger(long capacity, Random random)
     {
         DatasetSpace dataset = _datasets[IndexOf(registration.Tag)];
         dataset.Registrations.Add(registration);
-        dataset.LastUse = DateTime.UtcNow;
+        dataset.LastUse = Now;
+        dataset.Look(Now);
     }
 
     public void Unregister(Registration registration)
     {
         DatasetSpace dataset = _datasets[IndexOf(registration.Tag)];
         dataset.Registrations.Remove(registration);
-        dataset.LastUse = DateTime.UtcNow;
+        dataset.LastUse = Now;
+        dataset.Look(Now);
     }
 
     public void SetLastUse(DatasetTag tag, DateTime utc) => _datasets[IndexOf(tag)].LastUse = utc;
 
     public Registration[] Registrations => [.. _datasets.SelectMany(d => d.Registrations)];
+
+    /// <summary>Bytes of all datasets' pins but one's.</summary>
+    public long PinnedBeside(DatasetTag tag) => _datasets.Where(d => d.Tag != tag).Sum(d => d.Policy.PinnedBytes);
+
+    public void SetPolicy(DatasetTag tag, DatasetPolicy policy) => _datasets[IndexOf(tag)].Policy = policy;
+
+    /// <summary>Bytes that a dataset would be over its quota with so many more; not positive when it may have them.</summary>
+    /// <param name="doomed">Of those, bytes that come back when their holders close them.</param>
+    public long OverQuota(DatasetTag tag, long more, out long doomed)
+    {
+        DatasetSpace dataset = _datasets[IndexOf(tag)];
+        doomed = dataset.Doomed;
+        return dataset.Over(more);
+    }
+
+    /// <summary>The dataset a block file is accounted to now.</summary>
+    public DatasetTag TagOf(BlockGrant grant) => TryRow(grant, out int row) ? _datasets[_rows[row].Dataset].Tag : grant.Tag;
+
+    /// <summary>Bytes accounted to a dataset, those of evicted block files that are still held included.</summary>
+    public long BytesOf(DatasetTag tag) => _byTag.TryGetValue(tag, out int index) ? _datasets[index].Bytes + _datasets[index].Doomed : 0;
 
     int IndexOf(DatasetTag tag)
     {
@@ -152,6 +169,7 @@ internal sealed class SpaceLedger(long capacity, Random random)
         if (TryRow(grant, out _)) return;
         Used -= hold.Bytes;
         Doomed -= hold.Bytes;
+        _datasets[hold.Dataset].Doomed -= hold.Bytes;
     }
 
     public void Wrote(BlockGrant grant, long bytes)
@@ -175,7 +193,12 @@ internal sealed class SpaceLedger(long capacity, Random random)
         (id, bytes) = (_rows[row].Id, _rows[row].Bytes);
         _byId.Remove(id);
         Unlist(row);
-        if (_holds.ContainsKey(grant.Serial)) Doomed += bytes;
+        if (_holds.TryGetValue(grant.Serial, out Hold? hold))
+        {
+            Doomed += bytes;
+            hold.Dataset = _rows[row].Dataset;
+            _datasets[hold.Dataset].Doomed += bytes;
+        }
         else Used -= bytes;
         _rows[row].Place = -1;
         _free.Push(row);
@@ -193,11 +216,18 @@ internal sealed class SpaceLedger(long capacity, Random random)
     }
 
     /// <summary>Whether a block belongs to a dataset nobody reads any more, and so should pass to the one that reads it now.</summary>
-    public bool IsIdle(BlockGrant grant) => TryRow(grant, out int row) && !_datasets[_rows[row].Dataset].IsActive;
+    public bool IsIdle(BlockGrant grant)
+    {
+        if (!TryRow(grant, out int row)) return false;
+        DatasetSpace dataset = _datasets[_rows[row].Dataset];
+        dataset.Look(Now);
+        return !dataset.IsActive && !dataset.IsPinned;
+    }
 
+    /// <summary>Unchanged when it would take the dataset over its quota.</summary>
     public BlockGrant Retag(BlockGrant grant, DatasetTag tag)
     {
-        if (!TryRow(grant, out int row)) return grant;
+        if (!TryRow(grant, out int row) || _datasets[IndexOf(tag)].Over(_rows[row].Bytes) > 0) return grant;
         Unlist(row);
         int dataset = IndexOf(tag);
         _rows[row].Dataset = dataset;
@@ -209,7 +239,7 @@ internal sealed class SpaceLedger(long capacity, Random random)
 
     /// <summary>Block files of active datasets: the ones that may turn out superseded.</summary>
     public List<(BlockGrant Grant, BlockFileId Id)> ListActive() =>
-        [.. _datasets.Where(d => d.IsActive).SelectMany(d => d.Rows).Select(row => (GrantOf(row), _rows[row].Id))];
+        [.. _datasets.Where(d => d.IsRegistered).SelectMany(d => d.Rows).Select(row => (GrantOf(row), _rows[row].Id))];
 
     /// <summary>Block files that no registered snapshot contains: the first to go.</summary>
     public void SetSuperseded(IEnumerable<BlockGrant> grants)
@@ -229,29 +259,82 @@ internal sealed class SpaceLedger(long capacity, Random random)
             if (present && !IsPinned(victim)) return true;
             _superseded.Dequeue();
         }
-        int own = IndexOf(asker);
-        foreach (DatasetSpace idle in _datasets.Where(d => !d.IsActive && d.Rows.Count > 0 && d.Tag != asker).OrderBy(d => d.LastUse))
-            if (TryPickFrom(idle, out victim)) return true;
-
-        if (_datasets[own].IsActive && _datasets[own].Bytes + need <= ShareOf(_datasets[own]))
+        DatasetSpace own = _datasets[IndexOf(asker)];
+        own.Asks(Now);
+        LookAtAll();
+        if (TryPickIdle(own, out victim)) return true;
+        bool mayPin = own.IsPinned && own.Bytes + need <= own.Policy.PinnedBytes;
+        if (own.IsActive || mayPin)
         {
-            foreach (DatasetSpace rich in _datasets.Where(d => d.IsActive && d.Tag != asker && d.Bytes > ShareOf(d)).OrderByDescending(d => d.Bytes - ShareOf(d)))
-                if (TryPickFrom(rich, out victim)) return true;
+            foreach (DatasetSpace lower in _datasets.Where(d => d.IsActive && !d.IsPinned && d != own && d.Rows.Count > 0 && (mayPin || d.Policy.Priority < own.Policy.Priority)).OrderBy(d => d.Policy.Priority).ThenByDescending(d => d.Bytes))
+                if (TryPickFrom(lower, out victim)) return true;
+        }
+        if (own.IsActive && !own.IsPinned)
+        {
+            double perWeight = ShareOfOne(own.Policy.Priority);
+            if (own.Bytes + need <= perWeight * own.Weight)
+            {
+                foreach (DatasetSpace rich in _datasets.Where(d => d.IsActive && !d.IsPinned && d != own && d.Policy.Priority == own.Policy.Priority && d.Bytes > perWeight * d.Weight).OrderByDescending(d => d.Bytes - perWeight * d.Weight))
+                    if (TryPickFrom(rich, out victim)) return true;
+            }
         }
         victim = default;
         return false;
     }
 
-    /// <summary>A victim for shrinking to the capacity, whoever has it: idle datasets first.</summary>
+    bool TryPickIdle(DatasetSpace asker, out BlockGrant victim)
+    {
+        foreach (DatasetSpace idle in _datasets.Where(d => !d.IsActive && !d.IsPinned && d.Rows.Count > 0 && d != asker).OrderBy(d => d.Policy.Priority).ThenBy(d => d.LastUse))
+            if (TryPickFrom(idle, out victim)) return true;
+        victim = default;
+        return false;
+    }
+
+    /// <summary>A superseded block file of the dataset itself, to stay within its quota.</summary>
+    public bool TryPickOwnSuperseded(DatasetTag tag, out BlockGrant victim)
+    {
+        int own = IndexOf(tag);
+        foreach ((int row, uint generation) in _superseded)
+        {
+            victim = GrantOf(row);
+            if (_rows[row].Place >= 0 && _rows[row].Generation == generation && _rows[row].Dataset == own && !IsPinned(victim)) return true;
+        }
+        victim = default;
+        return false;
+    }
+
+    /// <summary>A victim of the dataset itself, for a quota that was lowered below what it has.</summary>
+    public bool TryPickOwn(DatasetTag tag, out BlockGrant victim) => TryPickOwnSuperseded(tag, out victim) || TryPickFrom(_datasets[IndexOf(tag)], out victim);
+
+    /// <summary>A victim for shrinking to the capacity, whoever has it: idle datasets first, pinned ones last.</summary>
     public bool TryPickAny(out BlockGrant victim)
     {
-        foreach (DatasetSpace dataset in _datasets.OrderBy(d => d.IsActive).ThenBy(d => d.LastUse))
+        LookAtAll();
+        foreach (DatasetSpace dataset in _datasets.OrderBy(d => d.IsPinned).ThenBy(d => d.IsActive).ThenBy(d => d.Policy.Priority).ThenBy(d => d.LastUse))
             if (TryPickFrom(dataset, out victim)) return true;
         victim = default;
         return false;
     }
 
-    double ShareOf(DatasetSpace dataset) => capacity * (dataset.Weight / _datasets.Sum(d => d.Weight));
+    /// <summary>Notices which datasets were read since the last look: often enough that last uses are right, and before anything hangs on them.</summary>
+    public void LookAtAll()
+    {
+        DateTime now = Now;
+        foreach (DatasetSpace dataset in _datasets)
+            if (dataset.IsRegistered) dataset.Look(now);
+    }
+
+    /// <summary>Bytes that a weight of one may have among the active datasets of a priority, of what pinned and higher ones leave.</summary>
+    double ShareOfOne(int priority)
+    {
+        double weights = 0, left = capacity;
+        foreach (DatasetSpace dataset in _datasets)
+        {
+            if (dataset.IsPinned || (dataset.IsActive && dataset.Policy.Priority > priority)) left -= dataset.Bytes;
+            else if (dataset.IsActive && dataset.Policy.Priority == priority) weights += dataset.Weight;
+        }
+        return Math.Max(0, left) / weights;
+    }
 
     bool IsPinned(BlockGrant grant) => _holds.TryGetValue(grant.Serial, out Hold? hold) && hold.Pins > 0;
 

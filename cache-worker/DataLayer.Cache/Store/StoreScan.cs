@@ -6,7 +6,8 @@ namespace DataLayer.Cache;
 /// <summary>A block file on disk.</summary>
 /// <param name="Bytes">Of disk, to count.</param>
 /// <param name="Steps">For a large file: what was admitted of it.</param>
-internal readonly record struct FoundBlock(BlockFileId Id, DatasetTag Tag, long Bytes, AdmittedSteps? Steps);
+/// <param name="ContentBytes">Of the files in it that were admitted.</param>
+internal readonly record struct FoundBlock(BlockFileId Id, DatasetTag Tag, long Bytes, long ContentBytes, AdmittedSteps? Steps);
 
 /// <summary>
 /// Finds the block files of a store by name, with one stat for each file. Packs are not opened: a damaged sidecar shows
@@ -54,7 +55,7 @@ internal static class StoreScan
         int units = (int)Math.Clamp((sums.Length - Sidecar.HeaderSize) / Sidecar.RecordSize, 0, int.MaxValue / Sidecar.RecordSize);
         // As many units as MiB: almost surely a large file, and the sidecar says so for certain.
         AdmittedSteps? steps = units == (data.Length + FileLocation.LargeUnit - 1) / FileLocation.LargeUnit ? AdmittedSteps.Read(paths.Sums(sums.Id, sums.Tag)) : null;
-        return new FoundBlock(data.Id, sums.Tag, steps?.Bytes ?? new BlockSpec(data.Id, true, data.Length, units).AdmittedBytes, steps);
+        return new FoundBlock(data.Id, sums.Tag, steps?.Bytes ?? new BlockSpec(data.Id, true, data.Length, units).AdmittedBytes, steps?.ContentBytes ?? data.Length, steps);
     }
 
     static Found Parse(ref FileSystemEntry entry) => TryParse(ref entry, out Found found) ? found with { Length = entry.Length } : default;
