@@ -14,6 +14,7 @@ public sealed class ClusterClient : IPeerOrder, IMembership, IAsyncDisposable
 {
     // A token of an hour is renewed while it is good for another half: a worker may be away that long.
     static readonly TimeSpan TokenLife = TimeSpan.FromHours(1);
+    static readonly TimeSpan FirstPatience = TimeSpan.FromSeconds(20);
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
     readonly ClusterOptions _options;
@@ -48,7 +49,7 @@ public sealed class ClusterClient : IPeerOrder, IMembership, IAsyncDisposable
         {
             if (options.AuthorityFile is { } file) client._authority.ImportFromPemFile(file);
             foreach (string worker in options.Workers) client._given.Add(new PeerHealth(client.Connect(worker, worker), options.Timing, options.Warn));
-            await client.RefreshAsync(cancellation);
+            await client.RefreshFirstAsync(cancellation);
             client._keeping = Task.Run(client.KeepAsync, CancellationToken.None);
             return client;
         }
@@ -156,6 +157,24 @@ public sealed class ClusterClient : IPeerOrder, IMembership, IAsyncDisposable
             }
         }
         throw failed ?? new SourceException(SourceFault.Misconfigured, "no worker was given");
+    }
+
+    /// <summary>A worker that starts with its node, or is busy, is waited for; one that refuses is not.</summary>
+    async Task RefreshFirstAsync(CancellationToken cancellation)
+    {
+        long started = Environment.TickCount64;
+        for (; ; )
+        {
+            try
+            {
+                await RefreshAsync(cancellation);
+                return;
+            }
+            catch (SourceException e) when (e.IsTransient && Environment.TickCount64 - started < FirstPatience.TotalMilliseconds)
+            {
+                await Task.Delay(200, cancellation);
+            }
+        }
     }
 
     async Task RefreshAsync(CancellationToken cancellation)

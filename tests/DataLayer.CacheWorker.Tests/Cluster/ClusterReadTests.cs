@@ -68,28 +68,6 @@ public sealed class ClusterReadTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_hung_worker_and_a_pulled_cable_cost_one_short_wait_and_no_read()
-    {
-        await using TestCluster cluster = new(3);
-        cluster.Fill(4, small: 120, large: 2);
-        cluster.StartAll();
-        string[] mounts = [.. Enumerable.Range(1, 3).Select(i => cluster.Mount(i))];
-        using ReadLoop loop = new(cluster, mounts);
-        loop.AwaitRounds(1);
-        cluster.Worker(1).Signal("STOP");
-        loop.AwaitRounds(2);
-        cluster.Worker(1).Signal("CONT");
-        loop.AwaitRounds(1);
-        cluster.Hosts.Connect(2, false);
-        loop.AwaitRounds(2, mounts: [0, 2]);
-        cluster.Hosts.Connect(2, true);
-        loop.AwaitRounds(2);
-        loop.Stop();
-        output.WriteLine($"{loop.Rounds} rounds, longest read of one file {loop.LongestStall.TotalSeconds:0.00} s");
-        Assert.True(loop.Failures.Length == 0, $"{loop.Failures}\n{cluster.MountErrors}\n{cluster.WorkerErrors}");
-    }
-
-    [Fact]
     public async Task Damage_on_a_workers_disk_is_never_served_and_is_mended()
     {
         await using TestCluster cluster = new(2);
