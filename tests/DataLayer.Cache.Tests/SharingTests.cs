@@ -95,7 +95,9 @@ public sealed class SharingTests(ITestOutputHelper output)
             StoreProcess.Answer shared = await owner.AskAsync("stats"), left = await client.AskAsync("epoch 5");
             output.WriteLine($"capacity {capacity}: newcomer {shared.Cached}, first {left.Cached}, used {shared.Used}, evictions {shared.Evictions}");
             Assert.True(shared.Evictions > 0);
-            Assert.InRange(shared.Cached, (long)(0.4 * capacity), (long)(0.55 * capacity));
+            // Half, and what the last evicted block file gave more than was asked for: at most the large one of 5 MB.
+            const long largest = 5_000_000;
+            Assert.InRange(shared.Cached, (long)(0.4 * capacity), (capacity / 2) + largest);
             Assert.InRange(shared.Used, 0, capacity);
         }
         // The client is gone: its dataset is idle and gives way to the rest.
