@@ -64,6 +64,17 @@ public sealed class RequestJournalTests : IDisposable
     }
 
     [Fact]
+    public void One_that_is_answered_after_the_end_of_the_connection_touches_nothing()
+    {
+        RequestJournal ended = RequestJournal.Open(_memory, 1);
+        int slot = ArriveAndPark(ended);
+        ended.Dispose();
+        ended.Release(slot);
+        using RequestJournal after = RequestJournal.Open(_memory, 1);
+        Assert.Equal([slot], after.LeftOf(0));
+    }
+
+    [Fact]
     public unsafe void One_that_was_being_parked_is_left_once()
     {
         using (RequestJournal before = RequestJournal.Open(_memory, 1))

@@ -33,6 +33,7 @@ sealed unsafe class RequestJournal : IDisposable
     readonly Stack<int> _free = new();
     readonly Lock _gate = new();
     readonly SemaphoreSlim _available;
+    bool _closed;
 
     RequestJournal(SharedRegion region, int devices)
     {
@@ -78,10 +79,15 @@ sealed unsafe class RequestJournal : IDisposable
         return slot;
     }
 
+    /// <summary>The request of a parked slot was answered. Nothing when the journal is closed: the connection has ended, and its memory with it.</summary>
     public void Release(int slot)
     {
-        Clear(Parked(slot));
-        lock (_gate) _free.Push(slot);
+        lock (_gate)
+        {
+            if (_closed) return;
+            Clear(Parked(slot));
+            _free.Push(slot);
+        }
         _available.Release();
     }
 
@@ -101,7 +107,16 @@ sealed unsafe class RequestJournal : IDisposable
         return new ReadOnlySpan<byte>(message, (int)Math.Min(*(uint*)message, LandingSize));
     }
 
-    public void Dispose() => _region.Dispose();
+    /// <summary>Only after the workers have ended. Requests may still wait for their answers.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_closed) return;
+            _closed = true;
+            _region.Dispose();
+        }
+    }
 
     /// <summary>Moves what lies in landing slots to parked ones, so that each worker begins with an empty one.</summary>
     void Recover(int devices)
