@@ -30,15 +30,16 @@ internal sealed class LentDirectory : IBlockDirectory
     /// <summary>Null when no worker listens, or it does not let us in. Blocks for at most a few seconds.</summary>
     public static LentDirectory? TryConnect(string path, string token)
     {
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 2000 };
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
             socket.Connect(new UnixDomainSocketEndPoint(path));
+            SetReceiveLimit(socket, AnswerLimit);
             LentDirectory directory = new(socket);
             byte[] hello = new MessageWriter(MessageKind.Hello).Add(Hello.Current).Add(token).ToFrame();
             if (DescriptorSocket.TrySend(socket, hello, null) && directory.Receive() is { } answer && answer[0] == (byte)MessageKind.Hello)
             {
-                socket.ReceiveTimeout = 0;
+                SetReceiveLimit(socket, TimeSpan.Zero);
                 new Thread(directory.Run, 256 << 10) { IsBackground = true, Name = "lent blocks" }.Start();
                 return directory;
             }
@@ -49,6 +50,28 @@ internal sealed class LentDirectory : IBlockDirectory
         }
         socket.Dispose();
         return null;
+    }
+
+    /// <summary>For recvmsg, which <see cref="Socket.ReceiveTimeout"/> does not reach.</summary>
+    /// <param name="limit">Zero: none.</param>
+    static void SetReceiveLimit(Socket socket, TimeSpan limit)
+    {
+        const int SOL_SOCKET = 1, SO_RCVTIMEO = 20;
+        Span<byte> timeval = stackalloc byte[16];
+        BinaryPrimitives.WriteInt64LittleEndian(timeval, (long)limit.TotalSeconds);
+        socket.SetRawSocketOption(SOL_SOCKET, SO_RCVTIMEO, timeval);
+    }
+
+    /// <summary>
+    /// Leaves a worker that does not answer or read, so that the next reader does not wait for it as well. The thread that
+    /// receives is woken and closes the socket: closing it here would neither wake that thread nor keep it from the next
+    /// file that gets the descriptor's number.
+    /// </summary>
+    void Leave()
+    {
+        _lost.TrySetResult();
+        try { _socket.Shutdown(SocketShutdown.Both); }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException) { }
     }
 
     readonly List<int> _files = [];
@@ -145,8 +168,7 @@ internal sealed class LentDirectory : IBlockDirectory
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
             if (!answer.TrySetResult(null) && answer.Task.Result is { } late) GiveBackUnused(late);
-            // A worker that does not answer is left, so that the next reader does not wait for it as well.
-            if (e is TimeoutException) _socket.Dispose();
+            if (e is TimeoutException) Leave();
             cancellation.ThrowIfCancellationRequested();
             return null;
         }
@@ -162,7 +184,7 @@ internal sealed class LentDirectory : IBlockDirectory
         {
             try
             {
-                if (!DescriptorSocket.TrySend(_socket, message.ToFrame(), null)) _socket.Dispose();
+                if (!DescriptorSocket.TrySend(_socket, message.ToFrame(), null)) Leave();
             }
             catch (ObjectDisposedException)
             {
