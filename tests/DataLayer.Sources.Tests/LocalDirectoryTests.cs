@@ -214,21 +214,27 @@ public sealed partial class LocalDirectoryTests : IDisposable
     public async Task A_file_that_never_rests_is_listed_all_the_same_and_its_reads_are_guarded()
     {
         using CancellationTokenSource stop = new();
-        Task writer = Task.Run(async () =>
+        File.WriteAllText(_root + "/busy", $"{0:d10}");
+        // In place, as a file that is empty for a moment may be listed so. A thread of its own: the pool may be busy for longer
+        // than a file needs to come to rest.
+        Thread writer = new(() =>
         {
-            for (int i = 0; !stop.IsCancellationRequested; i++)
+            using FileStream file = new(_root + "/busy", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            for (int i = 1; !stop.IsCancellationRequested; i++)
             {
-                await File.WriteAllTextAsync(_root + "/busy", $"{i:d10}");
-                await Task.Delay(100);
+                file.Position = 0;
+                file.Write(Encoding.ASCII.GetBytes($"{i:d10}"));
+                Thread.Sleep(100);
             }
-        });
-        while (!File.Exists(_root + "/busy")) await Task.Delay(5);
+        })
+        { IsBackground = true };
+        writer.Start();
         await using LocalDirectorySource source = Open();
         SourceEntry entry = (await TestSources.ListAsync(source))["busy"];
         SourceException e = await Assert.ThrowsAsync<SourceException>(() => TestSources.ReadAsync(source, entry));
         Assert.Equal(SourceFault.Changed, e.Fault);
         await stop.CancelAsync();
-        await writer;
+        writer.Join();
     }
 
     [Fact]
