@@ -71,7 +71,10 @@ internal sealed class LentDirectory : IBlockDirectory
     {
         _lost.TrySetResult();
         try { _socket.Shutdown(SocketShutdown.Both); }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException) { }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Ended already.
+        }
     }
 
     readonly List<int> _files = [];

@@ -227,7 +227,10 @@ public sealed class ClusterClient : IPeerOrder, IMembership, IAsyncDisposable
                 }
             }
         }
-        catch (OperationCanceledException) { }
+        catch (OperationCanceledException)
+        {
+            // The mount ends.
+        }
     }
 
     public async ValueTask DisposeAsync()
